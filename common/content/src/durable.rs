@@ -1,0 +1,53 @@
+//! Small files that are whole or not there.
+
+use std::{fs::File, io, io::Write as _, path::Path};
+
+/// Whether a write waits for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sync {
+    /// The file is on the disk when the call returns.
+    Yes,
+    /// The file is whole for every reader now; a power cut may lose it, or leave it empty.
+    No,
+}
+
+/// Makes `path` hold exactly `bytes`: a reader sees what was there before or all of the new, never a part.
+/// Missing folders are made.
+pub fn replace(path: &Path, bytes: &[u8], sync: Sync) -> io::Result<()> {
+    let folder = path.parent().ok_or_else(|| io::Error::other("a file needs a folder"))?;
+    let temporary = || tempfile::Builder::new().prefix(".larder-").tempfile_in(folder);
+    let mut file = match temporary() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(folder)?;
+            temporary()?
+        }
+        other => other?,
+    };
+    file.write_all(bytes)?;
+    if sync == Sync::Yes {
+        file.as_file().sync_all()?;
+    }
+    file.persist(path).map_err(|error| error.error)?;
+    if sync == Sync::Yes { sync_folder(folder) } else { Ok(()) }
+}
+
+/// Puts the entries of `folder` on the disk.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaces_whole_files_and_leaves_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b");
+        for (bytes, sync) in [(b"one".as_slice(), Sync::Yes), (b"", Sync::No), (b"three", Sync::No)] {
+            replace(&path, bytes, sync).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        }
+        assert_eq!(std::fs::read_dir(folder.path().join("a")).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,244 @@
+//! A flight: one download of a digest that any number of readers follow.
+//!
+//! It belongs to no connection: the reader who caused it may leave, and it goes on. Readers see what has been written,
+//! but for a tail that is held back until size and digest are verified, so that nobody ever has a whole blob of wrong
+//! bytes.
+
+use std::{fs::File, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::{FutureExt as _, StreamExt as _, stream::Fuse};
+use larder_oci::{Digest, Hasher};
+use tokio::sync::watch;
+
+use crate::{
+    counters::Counters,
+    disk::Disk,
+    partial::Partial,
+    pull_through::FetchError,
+    read_at::CHUNK,
+    source::{ByteRange, ByteStream, Fault, Fetched, Source, SourceError},
+};
+
+/// How many bytes are held back until all are verified. A blob that is no longer than this leaves only when it is
+/// known to be right.
+const TAIL: u64 = 64 * 1024;
+
+/// What followers can know about a flight.
+#[derive(Debug, Clone)]
+enum Stage {
+    /// No source has answered yet.
+    Opening,
+    /// Bytes arrive.
+    Streaming { file: Arc<File>, total: Option<u64>, written: u64 },
+    /// All bytes are there and are what the digest names.
+    Verified { file: Arc<File>, total: u64 },
+    /// It will never be complete.
+    Failed(FetchError),
+}
+
+/// A reader's end of a flight.
+#[derive(Debug, Clone)]
+pub(crate) struct Follower(watch::Receiver<Stage>);
+
+/// How far a reader may read now.
+pub(crate) struct Progress {
+    pub(crate) file: Arc<File>,
+    /// Offset up to which bytes may leave.
+    pub(crate) readable: u64,
+}
+
+/// The writer's end of a flight.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    pub(crate) digest: Digest,
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) counters: Arc<Counters>,
+    stage: watch::Sender<Stage>,
+}
+
+// === impl Follower ===
+
+impl Follower {
+    /// Waits until bytes begin to arrive.
+    pub(crate) async fn opened(&mut self) -> Result<(), FetchError> {
+        let stage = self.0.wait_for(|stage| !matches!(stage, Stage::Opening)).await;
+        match stage.as_deref() {
+            Ok(Stage::Failed(error)) => Err(error.clone()),
+            Ok(_) => Ok(()),
+            Err(_) => Err(FetchError::abandoned()),
+        }
+    }
+
+    /// Length of the blob, where it is known by now.
+    pub(crate) fn total(&self) -> Option<u64> {
+        match &*self.0.borrow() {
+            Stage::Streaming { total, .. } => *total,
+            Stage::Verified { total, .. } => Some(*total),
+            Stage::Opening | Stage::Failed(_) => None,
+        }
+    }
+
+    /// Waits until bytes past `offset` may leave, or until there are no more.
+    pub(crate) async fn readable_past(&mut self, offset: u64) -> Result<Progress, FetchError> {
+        let ready = |stage: &Stage| stage.readable().is_none_or(|readable| readable > offset) || stage.is_final();
+        match self.0.wait_for(ready).await.as_deref() {
+            Ok(Stage::Streaming { file, written, .. }) => {
+                Ok(Progress { file: Arc::clone(file), readable: written.saturating_sub(TAIL) })
+            }
+            Ok(Stage::Verified { file, total }) => Ok(Progress { file: Arc::clone(file), readable: *total }),
+            Ok(Stage::Failed(error)) => Err(error.clone()),
+            Ok(Stage::Opening) | Err(_) => Err(FetchError::abandoned()),
+        }
+    }
+}
+
+impl Stage {
+    fn readable(&self) -> Option<u64> {
+        match self {
+            Self::Opening => Some(0),
+            Self::Streaming { written, .. } => Some(written.saturating_sub(TAIL)),
+            Self::Verified { total, .. } => Some(*total),
+            Self::Failed(_) => None,
+        }
+    }
+
+    fn is_final(&self) -> bool {
+        matches!(self, Self::Verified { .. } | Self::Failed(_))
+    }
+}
+
+// === impl Flight ===
+
+impl Flight {
+    pub(crate) fn new(digest: Digest, disk: Arc<Disk>, counters: Arc<Counters>) -> (Self, Follower) {
+        let (stage, follower) = watch::channel(Stage::Opening);
+        (Self { digest, disk, counters, stage }, Follower(follower))
+    }
+
+    /// Downloads from the first of `sources` that answers, and makes the result a blob. Returns when it is one, or
+    /// when it never will be.
+    pub(crate) async fn fly(self, sources: Vec<Arc<dyn Source>>) {
+        if let Err(error) = self.download(&sources).await {
+            match &error {
+                FetchError::Source(SourceError { fault: Fault::NotFound | Fault::Denied | Fault::Skipped, .. }) => {}
+                FetchError::Source(SourceError { fault: Fault::Corrupt, .. }) => self.counters.corrupt.add(1),
+                FetchError::Source(_) => self.counters.broken.add(1),
+                FetchError::Disk(_) => self.counters.disk_errors.add(1),
+            }
+            self.stage.send_replace(Stage::Failed(error));
+        }
+    }
+
+    async fn download(&self, sources: &[Arc<dyn Source>]) -> Result<(), FetchError> {
+        let (source, fetched) = self.first_answer(sources).await?;
+        let (disk, digest) = (Arc::clone(&self.disk), self.digest);
+        let partial = blocking(move || disk.begin(&digest)).await?;
+        let (partial, written) = self.receive(&source, fetched, partial).await?;
+        self.stage.send_replace(Stage::Verified { file: Arc::clone(partial.file()), total: written });
+
+        // Readers have all they need by now: what fails from here on costs the cache a blob, and nobody a pull.
+        let disk = Arc::clone(&self.disk);
+        if let Err(error) = blocking(move || disk.commit(partial, &digest)).await {
+            self.counters.disk_errors.add(1);
+            tracing::error!(%digest, %error, "cannot keep a blob that was fetched: check the disk of the cache");
+        }
+        Ok(())
+    }
+
+    async fn first_answer(&self, sources: &[Arc<dyn Source>]) -> Result<(Arc<str>, Fetched), FetchError> {
+        let mut last = SourceError::new("cache", Fault::NotFound, "there is no source to fetch from");
+        for source in sources {
+            match source.fetch(&self.digest, ByteRange::ALL).await {
+                Ok(fetched) if fetched.start == 0 => return Ok((source.name().into(), fetched)),
+                Ok(_) => last = SourceError::new(source.name(), Fault::Invalid, "answered with a part of the blob"),
+                Err(error) => last = error,
+            }
+        }
+        Err(last.into())
+    }
+
+    /// Writes what arrives, batch by batch, until all of it is there and verified.
+    async fn receive(
+        &self,
+        source: &str,
+        fetched: Fetched,
+        partial: Partial,
+    ) -> Result<(Partial, u64), FetchError> {
+        let Fetched { total, body, .. } = fetched;
+        let mut body = body.fuse();
+        let broken = |fault, detail: String| FetchError::from(SourceError::new(source, fault, detail));
+        let mut state = Writing { partial, hasher: self.digest.algorithm().hasher(), written: 0 };
+        let streaming = |state: &Writing| Stage::Streaming {
+            file: Arc::clone(state.partial.file()),
+            total,
+            written: state.written,
+        };
+        self.stage.send_replace(streaming(&state));
+        while let Some(batch) = next_batch(&mut body).await {
+            let batch = batch?;
+            let length: u64 = batch.iter().map(|chunk| chunk.len() as u64).sum();
+            self.counters.fetched_bytes.add(length);
+            if total.is_some_and(|total| state.written + length > total) {
+                return Err(broken(Fault::Corrupt, format!("sent more bytes of {} than it announced", self.digest)));
+            }
+            state = blocking(move || state.write(&batch)).await?;
+            self.stage.send_replace(streaming(&state));
+        }
+        if let Some(total) = total.filter(|total| *total != state.written) {
+            let detail = format!("ended {} after {} of {total} bytes", self.digest, state.written);
+            return Err(broken(Fault::Unreachable, detail));
+        }
+        let actual = state.hasher.finish();
+        if actual != self.digest {
+            return Err(broken(Fault::Corrupt, format!("sent {actual} for {}", self.digest)));
+        }
+        Ok((state.partial, state.written))
+    }
+}
+
+/// A download as the blocking thread that writes it has it.
+struct Writing {
+    partial: Partial,
+    hasher: Hasher,
+    written: u64,
+}
+
+impl Writing {
+    fn write(mut self, batch: &[Bytes]) -> std::io::Result<Self> {
+        for chunk in batch {
+            self.partial.write_at(chunk, self.written)?;
+            self.hasher.update(chunk);
+            self.written += chunk.len() as u64;
+        }
+        Ok(self)
+    }
+}
+
+/// The next bytes, and with them whatever else has arrived already: one trip to a writing thread for many packets,
+/// and no waiting for a batch to fill.
+async fn next_batch(body: &mut Fuse<ByteStream>) -> Option<Result<Vec<Bytes>, SourceError>> {
+    let mut batch = match body.next().await? {
+        Ok(chunk) => vec![chunk],
+        Err(error) => return Some(Err(error)),
+    };
+    let mut length = batch[0].len();
+    while length < CHUNK {
+        match body.next().now_or_never() {
+            Some(Some(Ok(chunk))) => {
+                length += chunk.len();
+                batch.push(chunk);
+            }
+            Some(Some(Err(error))) => return Some(Err(error)),
+            Some(None) | None => break,
+        }
+    }
+    Some(Ok(batch))
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, FetchError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(std::io::Error::other).flatten().map_err(|error| FetchError::Disk(Arc::new(error)))
+}

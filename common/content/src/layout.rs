@@ -1,0 +1,81 @@
+//! Where things lie under a root folder. Pure.
+//!
+//! Finished blobs lie where CNCF distribution's storage driver puts them (`registry/storage/paths.go`), so that the
+//! folder of an existing registry is warm on the first start, and can be handed back:
+//!
+//! ```text
+//! <root>/docker/registry/v2/blobs/<alg>/<first 2 hex>/<hex>/data     blobs, manifests among them
+//! <root>/docker/registry/v2/repositories/…                           links and tags (larder-catalog)
+//! <root>/larder/lock                                                 held by the process that owns the folder
+//! <root>/larder/partials/<alg>-<hex>.<n>                             downloads in progress; swept at start
+//! <root>/larder/mirrored                                             what Larder fetched itself, and when
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use larder_oci::Digest;
+
+/// The paths under one root folder.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// The layout of the folder `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The top of distribution's tree.
+    pub fn v2(&self) -> PathBuf {
+        self.root.join("docker/registry/v2")
+    }
+
+    /// The file that holds the content of `digest` once it is complete and verified.
+    pub fn blob(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.hex();
+        let mut path = self.v2();
+        path.extend(["blobs", digest.algorithm().name(), &hex[..2], &hex, "data"]);
+        path
+    }
+
+    /// The folder of downloads in progress.
+    pub fn partials(&self) -> PathBuf {
+        self.root.join("larder/partials")
+    }
+
+    /// The file of the `n`th download of `digest` by this process.
+    pub fn partial(&self, digest: &Digest, n: u64) -> PathBuf {
+        self.partials().join(format!("{}-{}.{n}", digest.algorithm(), digest.hex()))
+    }
+
+    /// The file whose lock says that a process owns the folder.
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("larder/lock")
+    }
+
+    /// The list of what Larder fetched itself.
+    pub fn mirrored(&self) -> PathBuf {
+        self.root.join("larder/mirrored")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blobs_lie_where_distribution_puts_them() {
+        let digest: Digest =
+            "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".parse().unwrap();
+        let hex = digest.hex();
+        let expected = format!("/r/docker/registry/v2/blobs/sha256/e3/{hex}/data");
+        assert_eq!(Layout::new("/r").blob(&digest), PathBuf::from(expected));
+    }
+}

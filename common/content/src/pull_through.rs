@@ -1,0 +1,155 @@
+//! A disk in front of sources.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use larder_oci::Digest;
+
+use crate::{
+    blob::Blob,
+    counters::Counters,
+    disk::{Disk, Stored},
+    flight::{Flight, Follower},
+    source::{Fault, Source, SourceError},
+};
+
+/// A disk in front of sources: what is on it is read from it, what is not is fetched once and read while it arrives.
+#[derive(Debug, Clone)]
+pub struct PullThrough {
+    disk: Arc<Disk>,
+    flights: Arc<Mutex<HashMap<Digest, Follower>>>,
+    counters: Arc<Counters>,
+}
+
+/// Why a blob cannot be had.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum FetchError {
+    /// The last source asked is to blame.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Our disk is to blame.
+    #[error("the cache's disk failed: {0}")]
+    Disk(Arc<io::Error>),
+}
+
+impl PullThrough {
+    /// Puts `disk` in front of the sources that each call names.
+    pub fn new(disk: Disk) -> Self {
+        Self { disk: Arc::new(disk), flights: Arc::default(), counters: Arc::default() }
+    }
+
+    /// What it has counted so far.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// The disk.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// The blob `digest` if it is on the disk; asks nobody.
+    pub fn stored(&self, digest: &Digest) -> Option<Blob> {
+        let stored = self.on_disk(digest)?;
+        Some(Blob::stored(stored, Arc::clone(&self.counters)))
+    }
+
+    /// The blob `digest`: from the disk, from a download under way, or from the first of `sources` that has it.
+    /// Returns as soon as a source has answered; the bytes follow.
+    pub async fn open(&self, digest: &Digest, sources: Vec<Arc<dyn Source>>) -> Result<Blob, FetchError> {
+        if let Some(blob) = self.stored(digest) {
+            self.counters.hits.add(1);
+            return Ok(blob);
+        }
+        let mut follower = match self.join_or_start(digest, sources) {
+            Ok(follower) => follower,
+            Err(stored) => {
+                self.counters.hits.add(1);
+                return Ok(Blob::stored(stored, Arc::clone(&self.counters)));
+            }
+        };
+        self.counters.misses.add(1);
+        follower.opened().await?;
+        Ok(Blob::following(follower, Arc::clone(&self.counters)))
+    }
+
+    /// Keeps `content`, which must be what `digest` names (it is checked). For content that is small and already in
+    /// memory.
+    pub async fn put(&self, digest: &Digest, content: bytes::Bytes) -> io::Result<()> {
+        let (disk, digest) = (Arc::clone(&self.disk), *digest);
+        let put = move || {
+            if !digest.matches(&content) {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, format!("content is not {digest}")));
+            }
+            let partial = disk.begin(&digest)?;
+            partial.write_at(&content, 0)?;
+            disk.commit(partial, &digest)
+        };
+        let outcome = tokio::task::spawn_blocking(put).await.map_err(io::Error::other)?;
+        outcome.inspect_err(|_| self.counters.disk_errors.add(1))
+    }
+
+    /// Removes what was fetched before `then`, never what somebody else put on the disk. Gives how many blobs went.
+    pub async fn expire(&self, then: SystemTime) -> io::Result<u64> {
+        let disk = Arc::clone(&self.disk);
+        let removed = tokio::task::spawn_blocking(move || disk.expire(then)).await.map_err(io::Error::other)??;
+        self.counters.expired.add(removed);
+        Ok(removed)
+    }
+
+    fn on_disk(&self, digest: &Digest) -> Option<Stored> {
+        self.disk.blob(digest).unwrap_or_else(|error| {
+            // A blob that cannot be opened is a miss: the source may still have it.
+            self.counters.disk_errors.add(1);
+            tracing::warn!(%digest, %error, "cannot open a cached blob");
+            None
+        })
+    }
+
+    /// The flight of `digest`, started if there is none; or the blob, if one landed in between.
+    fn join_or_start(&self, digest: &Digest, sources: Vec<Arc<dyn Source>>) -> Result<Follower, Stored> {
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        match flights.entry(*digest) {
+            Entry::Occupied(flight) => {
+                self.counters.joined.add(1);
+                Ok(flight.get().clone())
+            }
+            Entry::Vacant(vacant) => {
+                if let Some(stored) = self.on_disk(digest) {
+                    return Err(stored);
+                }
+                let (flight, follower) = Flight::new(*digest, Arc::clone(&self.disk), Arc::clone(&self.counters));
+                vacant.insert(follower.clone());
+                let landing = Landing { flights: Arc::clone(&self.flights), digest: *digest };
+                tokio::spawn(async move {
+                    flight.fly(sources).await;
+                    drop(landing);
+                });
+                Ok(follower)
+            }
+        }
+    }
+}
+
+/// Takes a flight off the list when it ends, however it ends.
+struct Landing {
+    flights: Arc<Mutex<HashMap<Digest, Follower>>>,
+    digest: Digest,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.digest);
+    }
+}
+
+impl FetchError {
+    /// The error of a flight that ended without saying how: the process is shutting down.
+    pub(crate) fn abandoned() -> Self {
+        SourceError::new("cache", Fault::Skipped, "the download was given up").into()
+    }
+}

@@ -1,0 +1,257 @@
+//! Stories of a disk in front of sources: once fetched, never wrong, never half.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, future::BoxFuture, future::join_all, stream};
+use larder_content::{Blob, ByteRange, Disk, Fault, FetchError, Fetched, PullThrough, ReadError, Source, SourceError};
+use larder_oci::Digest;
+use tokio::sync::{mpsc, watch};
+
+/// A source whose body the test feeds by hand.
+struct Fed {
+    total: Option<u64>,
+    bodies: std::sync::Mutex<Vec<mpsc::UnboundedReceiver<Result<Bytes, SourceError>>>>,
+    asked: AtomicUsize,
+}
+
+type Feed = mpsc::UnboundedSender<Result<Bytes, SourceError>>;
+
+fn fed(total: Option<usize>) -> (Arc<Fed>, Feed) {
+    let (feed, body) = mpsc::unbounded_channel();
+    let total = total.map(|total| total as u64);
+    (Arc::new(Fed { total, bodies: vec![body].into(), asked: AtomicUsize::new(0) }), feed)
+}
+
+impl Source for Fed {
+    fn name(&self) -> &str {
+        "fed"
+    }
+
+    fn fetch<'a>(&'a self, _: &'a Digest, range: ByteRange) -> BoxFuture<'a, Result<Fetched, SourceError>> {
+        assert_eq!(range, ByteRange::ALL);
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let body = self.bodies.lock().unwrap().pop();
+        Box::pin(async move {
+            let body = body.ok_or_else(|| SourceError::new("fed", Fault::NotFound, "nothing left"))?;
+            let body = stream::unfold(body, |mut body| async { body.recv().await.map(|item| (item, body)) });
+            Ok(Fetched { start: 0, total: self.total, body: body.boxed() })
+        })
+    }
+}
+
+fn cache(folder: &Path) -> PullThrough {
+    PullThrough::new(Disk::open(folder).unwrap())
+}
+
+fn content(length: usize) -> Bytes {
+    (0..length).map(|i| (i / 7 % 251) as u8).collect()
+}
+
+async fn all(blob: Blob) -> Result<Vec<u8>, ReadError> {
+    let (mut bytes, mut body) = (Vec::new(), blob.read());
+    while let Some(chunk) = body.next().await {
+        bytes.extend_from_slice(&chunk?);
+    }
+    Ok(bytes)
+}
+
+/// Every file below the folder that holds content, finished or not.
+fn files(folder: &Path) -> usize {
+    let count = |entry: std::fs::DirEntry| match entry.path() {
+        path if path.is_dir() => files(&path),
+        path => usize::from(!["lock", "mirrored"].iter().any(|known| path.ends_with(known))),
+    };
+    std::fs::read_dir(folder).unwrap().map(|entry| count(entry.unwrap())).sum()
+}
+
+#[tokio::test]
+async fn many_readers_one_fetch_and_then_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = cache(folder.path());
+    let content = content(3_000_000);
+    let digest = Digest::sha256(&content);
+    let (source, feed) = fed(Some(content.len()));
+    let open = || cache.open(&digest, vec![source.clone()]);
+
+    let early = join_all((0..16).map(|_| open())).await;
+    let mut first = early.into_iter().map(Result::unwrap).collect::<Vec<_>>();
+    assert!(first.iter().all(|blob| blob.size() == Some(3_000_000) && !blob.is_stored()));
+    feed.send(Ok(content.slice(..2_000_000))).unwrap();
+    // The first byte leaves long before the last has come.
+    let mut streaming = first.pop().unwrap().read();
+    assert_eq!(streaming.next().await.unwrap().unwrap()[..100], content[..100]);
+    first.push(open().await.unwrap());
+    feed.send(Ok(content.slice(2_000_000..))).unwrap();
+    drop(feed);
+    for bytes in join_all(first.into_iter().map(all)).await {
+        assert!(bytes.unwrap() == content);
+    }
+    assert_eq!(source.asked.load(Ordering::SeqCst), 1);
+
+    landed(&cache, &digest).await;
+    drop((streaming, cache));
+    let disk = within(|| Disk::open(folder.path()).ok()).await;
+    let cache = PullThrough::new(disk);
+    let blob = cache.open(&digest, vec![]).await.unwrap();
+    assert!(blob.is_stored() && all(blob).await.unwrap() == content);
+    let part = cache.stored(&digest).unwrap().read_range(5..300_000).into_stream();
+    let part: Vec<Bytes> = part.map(Result::unwrap).collect().await;
+    assert!(part.concat() == content[5..300_000]);
+}
+
+/// Waits, within a bound, until `condition` gives something.
+async fn within<T>(mut condition: impl FnMut() -> Option<T>) -> T {
+    let met = async {
+        loop {
+            match condition() {
+                Some(value) => return value,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), met).await.expect("it never came to be so")
+}
+
+/// Waits until the blob is on the disk.
+async fn landed(cache: &PullThrough, digest: &Digest) {
+    within(|| cache.stored(digest)).await;
+}
+
+#[tokio::test]
+async fn a_download_outlives_the_readers_who_asked_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = cache(folder.path());
+    let content = content(500_000);
+    let digest = Digest::sha256(&content);
+    let (source, feed) = fed(Some(content.len()));
+    drop(cache.open(&digest, vec![source]).await.unwrap().read());
+    feed.send(Ok(content.clone())).unwrap();
+    drop(feed);
+    landed(&cache, &digest).await;
+}
+
+#[tokio::test]
+async fn nobody_gets_a_whole_blob_of_wrong_bytes_and_nothing_is_kept() {
+    let right = content(1_000_000);
+    let digest = Digest::sha256(&right);
+    let mut flipped = right.to_vec();
+    flipped[777_777] ^= 1;
+    let longer = [&right[..], b"x"].concat();
+    let shorter = right.slice(..right.len() - 1);
+    for (total, sent, fault) in [
+        (Some(1_000_000), Bytes::from(flipped.clone()), Fault::Corrupt),
+        (None, Bytes::from(flipped), Fault::Corrupt),
+        (None, longer.clone().into(), Fault::Corrupt),
+        (Some(1_000_000), longer.into(), Fault::Corrupt),
+        (None, shorter.clone(), Fault::Corrupt),
+        (Some(1_000_000), shorter, Fault::Unreachable),
+        (Some(1_000_000), Bytes::new(), Fault::Unreachable),
+        (None, Bytes::new(), Fault::Corrupt),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = cache(folder.path());
+        let (source, feed) = fed(total);
+        let mut body = cache.open(&digest, vec![source]).await.unwrap().read();
+        feed.send(Ok(sent)).unwrap();
+        drop(feed);
+        let mut got = 0;
+        let error = loop {
+            match body.next().await {
+                Some(Ok(chunk)) => got += chunk.len(),
+                Some(Err(ReadError::Fetch(FetchError::Source(error)))) => break error,
+                other => panic!("ended without an error: {other:?}"),
+            }
+        };
+        assert_eq!((error.fault, &*error.source_name), (fault, "fed"));
+        assert!(got < right.len(), "the tail was not held back");
+        within(|| (files(folder.path()) == 0).then_some(())).await;
+        assert!(cache.stored(&digest).is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_broken_source_cuts_every_reader_and_the_next_request_starts_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = cache(folder.path());
+    let content = content(400_000);
+    let digest = Digest::sha256(&content);
+    let (source, feed) = fed(Some(content.len()));
+    let blobs = join_all((0..4).map(|_| cache.open(&digest, vec![source.clone()]))).await;
+    feed.send(Ok(content.slice(..100_000))).unwrap();
+    feed.send(Err(SourceError::new("fed", Fault::TimedOut, "silent for 30 s"))).unwrap();
+    for blob in blobs {
+        let error = all(blob.unwrap()).await.unwrap_err();
+        assert!(matches!(error, ReadError::Fetch(FetchError::Source(e)) if e.fault == Fault::TimedOut));
+    }
+    let (second, feed) = fed(None);
+    feed.send(Ok(content.clone())).unwrap();
+    drop(feed);
+    // The broken flight may still be on its way off the list; whoever meets it asks again.
+    let blob = loop {
+        if let Ok(blob) = cache.open(&digest, vec![second.clone()]).await {
+            break blob;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert!(all(blob).await.unwrap() == content);
+}
+
+#[tokio::test]
+async fn the_first_source_that_answers_is_taken_and_the_last_error_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = cache(folder.path());
+    let content = content(10);
+    let digest = Digest::sha256(&content);
+    let empty = Arc::new(Fed { total: None, bodies: vec![].into(), asked: AtomicUsize::new(0) });
+    let error = cache.open(&digest, vec![empty.clone()]).await.unwrap_err();
+    assert!(matches!(error, FetchError::Source(SourceError { fault: Fault::NotFound, .. })));
+    let error = cache.open(&digest, vec![]).await.unwrap_err();
+    assert!(matches!(error, FetchError::Source(SourceError { fault: Fault::NotFound, .. })));
+    let (second, feed) = fed(None);
+    feed.send(Ok(content.clone())).unwrap();
+    drop(feed);
+    assert_eq!(all(cache.open(&digest, vec![empty, second]).await.unwrap()).await.unwrap(), content);
+}
+
+#[tokio::test]
+async fn a_range_of_a_blob_on_its_way_waits_for_its_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = cache(folder.path());
+    let content = content(300_000);
+    let digest = Digest::sha256(&content);
+    let (source, feed) = fed(Some(content.len()));
+    let blob = cache.open(&digest, vec![source]).await.unwrap();
+    let (started, mut has_started) = watch::channel(false);
+    let reader = tokio::spawn(async move {
+        started.send_replace(true);
+        let mut bytes = Vec::new();
+        let mut body = blob.read_range(250_000..260_000);
+        while let Some(chunk) = body.next().await {
+            bytes.extend_from_slice(&chunk.unwrap());
+        }
+        bytes
+    });
+    has_started.wait_for(|started| *started).await.unwrap();
+    feed.send(Ok(content.clone())).unwrap();
+    drop(feed);
+    assert!(reader.await.unwrap() == content[250_000..260_000]);
+}
+
+#[tokio::test]
+async fn what_is_put_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = cache(folder.path());
+    let content = content(100);
+    let digest = Digest::sha256(&content);
+    cache.put(&digest, Bytes::from_static(b"something else")).await.unwrap_err();
+    assert!(cache.stored(&digest).is_none());
+    cache.put(&digest, content.clone()).await.unwrap();
+    assert_eq!(all(cache.stored(&digest).unwrap()).await.unwrap(), content);
+}
