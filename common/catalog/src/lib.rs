@@ -1,0 +1,74 @@
+//! What is known of repositories: where a tag pointed and when that was checked, and which content belongs to which
+//! repository.
+//!
+//! Content is kept once, whoever it belongs to; a link says that a repository has it. A link is what lets a cached copy
+//! be given to somebody who asks for it in that repository: having the bytes is no reason of its own.
+
+pub mod freshness;
+mod links;
+mod records;
+mod tree;
+
+pub use freshness::{Verdict, judge};
+pub use records::TagRecord;
+pub use tree::Kind;
+
+use std::{io, path::PathBuf, time::SystemTime};
+
+use larder_content::layout::Layout;
+use larder_oci::{Digest, Registry, Repository, Tag};
+
+/// The tags and links under one root folder.
+///
+/// Its methods read and write small files: call those that write from a thread that may block.
+#[derive(Debug)]
+pub struct Catalog {
+    tree: tree::Tree,
+    records: records::Records,
+}
+
+impl Catalog {
+    /// The catalog in the folder of `layout`. Repositories of `default` lie where distribution puts them, those of
+    /// other registries in a tree of their own.
+    pub fn new(layout: &Layout, default: Registry) -> Self {
+        Self { tree: tree::Tree::new(layout, default), records: records::Records::new() }
+    }
+
+    /// What is known of a tag. `None` if nothing is.
+    pub fn tag(&self, repository: &Repository, tag: &Tag) -> Option<TagRecord> {
+        self.records.get(repository, tag, || self.tree.tag(repository, tag))
+    }
+
+    /// Notes that the upstream said, at `checked`, that `tag` is `digest`, and that this holds until `fresh_until`.
+    pub fn set_tag(&self, repository: &Repository, tag: &Tag, record: TagRecord) -> io::Result<()> {
+        self.records.set(repository, tag, record);
+        links::set_tag(&self.tree, repository, tag, &record)
+    }
+
+    /// Notes that the upstream said that there is no such tag.
+    pub fn remove_tag(&self, repository: &Repository, tag: &Tag) -> io::Result<()> {
+        self.records.remove(repository, tag);
+        links::remove_tag(&self.tree, repository, tag)
+    }
+
+    /// Notes that `repository` has `digest`.
+    pub fn link(&self, repository: &Repository, kind: Kind, digest: &Digest) -> io::Result<()> {
+        links::link(&self.tree, repository, kind, digest)
+    }
+
+    /// Whether `repository` is known to have `digest`.
+    pub fn is_linked(&self, repository: &Repository, kind: Kind, digest: &Digest) -> bool {
+        links::is_linked(&self.tree, repository, kind, digest)
+    }
+}
+
+/// A tag as its link file shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct StoredTag {
+    digest: Digest,
+    checked: SystemTime,
+    path: PathBuf,
+}
+
+#[cfg(test)]
+mod tests;
