@@ -45,6 +45,11 @@ impl Catalog {
         links::set_tag(&self.tree, repository, tag, &record)
     }
 
+    /// Lets `record` be repeated until its `fresh_until`, although nobody confirmed it: in memory only.
+    pub fn repeat_tag(&self, repository: &Repository, tag: &Tag, record: TagRecord) {
+        self.records.set(repository, tag, record);
+    }
+
     /// Notes that the upstream said that there is no such tag.
     pub fn remove_tag(&self, repository: &Repository, tag: &Tag) -> io::Result<()> {
         self.records.remove(repository, tag);

@@ -16,6 +16,7 @@ use crate::{
     disk::Disk,
     partial::Partial,
     pull_through::FetchError,
+    quarantine::Quarantine,
     read_at::CHUNK,
     source::{ByteRange, ByteStream, Fault, Fetched, Source, SourceError},
 };
@@ -54,6 +55,7 @@ pub(crate) struct Flight {
     pub(crate) digest: Digest,
     pub(crate) disk: Arc<Disk>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) quarantine: Arc<Quarantine>,
     stage: watch::Sender<Stage>,
 }
 
@@ -111,9 +113,14 @@ impl Stage {
 // === impl Flight ===
 
 impl Flight {
-    pub(crate) fn new(digest: Digest, disk: Arc<Disk>, counters: Arc<Counters>) -> (Self, Follower) {
+    pub(crate) fn new(
+        digest: Digest,
+        disk: Arc<Disk>,
+        counters: Arc<Counters>,
+        quarantine: Arc<Quarantine>,
+    ) -> (Self, Follower) {
         let (stage, follower) = watch::channel(Stage::Opening);
-        (Self { digest, disk, counters, stage }, Follower(follower))
+        (Self { digest, disk, counters, quarantine, stage }, Follower(follower))
     }
 
     /// Downloads from the first of `sources` that answers, and makes the result a blob. Returns when it is one, or
@@ -125,6 +132,11 @@ impl Flight {
                 FetchError::Source(SourceError { fault: Fault::Corrupt, .. }) => self.counters.corrupt.add(1),
                 FetchError::Source(_) => self.counters.broken.add(1),
                 FetchError::Disk(_) => self.counters.disk_errors.add(1),
+            }
+            let corrupt = matches!(&error, FetchError::Source(error) if error.fault == Fault::Corrupt);
+            let shown = self.stage.borrow().readable().is_some_and(|readable| readable > 0);
+            if corrupt || shown {
+                self.quarantine.shut_out(self.digest);
             }
             self.stage.send_replace(Stage::Failed(error));
         }
@@ -175,15 +187,22 @@ impl Flight {
             written: state.written,
         };
         self.stage.send_replace(streaming(&state));
-        while let Some(batch) = next_batch(&mut body).await {
-            let batch = batch?;
-            let length: u64 = batch.iter().map(|chunk| chunk.len() as u64).sum();
+        loop {
+            let Batch { chunks, end } = next_batch(&mut body).await;
+            let length: u64 = chunks.iter().map(|chunk| chunk.len() as u64).sum();
             self.counters.fetched_bytes.add(length);
             if total.is_some_and(|total| state.written + length > total) {
                 return Err(broken(Fault::Corrupt, format!("sent more bytes of {} than it announced", self.digest)));
             }
-            state = blocking(move || state.write(&batch)).await?;
-            self.stage.send_replace(streaming(&state));
+            if length > 0 {
+                state = blocking(move || state.write(&chunks)).await?;
+                self.stage.send_replace(streaming(&state));
+            }
+            match end {
+                None => {}
+                Some(Ok(())) => break,
+                Some(Err(error)) => return Err(error.into()),
+            }
         }
         if let Some(total) = total.filter(|total| *total != state.written) {
             let detail = format!("ended {} after {} of {total} bytes", self.digest, state.written);
@@ -215,25 +234,35 @@ impl Writing {
     }
 }
 
+/// Bytes that arrived together, and how the body ended if it did.
+struct Batch {
+    chunks: Vec<Bytes>,
+    end: Option<Result<(), SourceError>>,
+}
+
 /// The next bytes, and with them whatever else has arrived already: one trip to a writing thread for many packets,
 /// and no waiting for a batch to fill.
-async fn next_batch(body: &mut Fuse<ByteStream>) -> Option<Result<Vec<Bytes>, SourceError>> {
-    let mut batch = match body.next().await? {
-        Ok(chunk) => vec![chunk],
-        Err(error) => return Some(Err(error)),
-    };
-    let mut length = batch[0].len();
-    while length < CHUNK {
-        match body.next().now_or_never() {
-            Some(Some(Ok(chunk))) => {
+async fn next_batch(body: &mut Fuse<ByteStream>) -> Batch {
+    let mut chunks = Vec::new();
+    let mut length = 0;
+    let mut next = body.next().await;
+    loop {
+        match next {
+            Some(Ok(chunk)) => {
                 length += chunk.len();
-                batch.push(chunk);
+                chunks.push(chunk);
             }
-            Some(Some(Err(error))) => return Some(Err(error)),
-            Some(None) | None => break,
+            Some(Err(error)) => return Batch { chunks, end: Some(Err(error)) },
+            None => return Batch { chunks, end: Some(Ok(())) },
         }
+        if length >= CHUNK {
+            return Batch { chunks, end: None };
+        }
+        next = match body.next().now_or_never() {
+            Some(next) => next,
+            None => return Batch { chunks, end: None },
+        };
     }
-    Some(Ok(batch))
 }
 
 async fn blocking<T: Send + 'static>(

@@ -14,6 +14,7 @@ pub mod layout;
 mod ledger;
 mod partial;
 pub mod pull_through;
+mod quarantine;
 mod read_at;
 pub mod source;
 

@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     io,
     sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use larder_oci::Digest;
@@ -14,6 +14,7 @@ use crate::{
     counters::Counters,
     disk::{Disk, Stored},
     flight::{Flight, Follower},
+    quarantine::Quarantine,
     source::{Fault, Source, SourceError},
 };
 
@@ -23,6 +24,7 @@ pub struct PullThrough {
     disk: Arc<Disk>,
     flights: Arc<Mutex<HashMap<Digest, Follower>>>,
     counters: Arc<Counters>,
+    quarantine: Arc<Quarantine>,
 }
 
 /// Why a blob cannot be had.
@@ -38,8 +40,16 @@ pub enum FetchError {
 
 impl PullThrough {
     /// Puts `disk` in front of the sources that each call names.
-    pub fn new(disk: Disk) -> Self {
-        Self { disk: Arc::new(disk), flights: Arc::default(), counters: Arc::default() }
+    ///
+    /// A digest whose download went wrong after bytes may have left is not fetched again for the time `quarantine`, so
+    /// that an engine that keeps the bad part goes elsewhere; `None` is for a cache that no engine asks itself.
+    pub fn new(disk: Disk, quarantine: Option<Duration>) -> Self {
+        Self {
+            disk: Arc::new(disk),
+            flights: Arc::default(),
+            counters: Arc::default(),
+            quarantine: Arc::new(Quarantine::new(quarantine)),
+        }
     }
 
     /// What it has counted so far.
@@ -64,6 +74,10 @@ impl PullThrough {
         if let Some(blob) = self.stored(digest) {
             self.counters.hits.add(1);
             return Ok(blob);
+        }
+        if self.quarantine.holds(digest) {
+            let detail = "its last download went wrong a short while ago";
+            return Err(SourceError::new("cache", Fault::Skipped, detail).into());
         }
         let mut follower = match self.join_or_start(digest, sources) {
             Ok(follower) => follower,
@@ -122,7 +136,12 @@ impl PullThrough {
                 if let Some(stored) = self.on_disk(digest) {
                     return Err(stored);
                 }
-                let (flight, follower) = Flight::new(*digest, Arc::clone(&self.disk), Arc::clone(&self.counters));
+                let (flight, follower) = Flight::new(
+                    *digest,
+                    Arc::clone(&self.disk),
+                    Arc::clone(&self.counters),
+                    Arc::clone(&self.quarantine),
+                );
                 vacant.insert(follower.clone());
                 let landing = Landing { flights: Arc::clone(&self.flights), digest: *digest };
                 tokio::spawn(async move {

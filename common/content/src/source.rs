@@ -108,6 +108,11 @@ impl SourceError {
 // === impl Fault ===
 
 impl Fault {
+    /// Every [`Fault::label`].
+    pub const LABELS: [&'static str; 9] = [
+        "not_found", "denied", "limited", "unreachable", "timed_out", "failing", "invalid", "corrupt", "skipped",
+    ];
+
     /// A short name, as a metric's label has it.
     pub const fn label(self) -> &'static str {
         match self {

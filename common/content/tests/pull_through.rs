@@ -47,7 +47,7 @@ impl Source for Fed {
 }
 
 fn cache(folder: &Path) -> PullThrough {
-    PullThrough::new(Disk::open(folder).unwrap())
+    PullThrough::new(Disk::open(folder).unwrap(), None)
 }
 
 fn content(length: usize) -> Bytes {
@@ -98,7 +98,7 @@ async fn many_readers_one_fetch_and_then_the_disk() {
     landed(&cache, &digest).await;
     drop((streaming, cache));
     let disk = within(|| Disk::open(folder.path()).ok()).await;
-    let cache = PullThrough::new(disk);
+    let cache = PullThrough::new(disk, None);
     let blob = cache.open(&digest, vec![]).await.unwrap();
     assert!(blob.is_stored() && all(blob).await.unwrap() == content);
     let part = cache.stored(&digest).unwrap().read_range(5..300_000).into_stream();
@@ -254,4 +254,43 @@ async fn what_is_put_is_checked() {
     assert!(cache.stored(&digest).is_none());
     cache.put(&digest, content.clone()).await.unwrap();
     assert_eq!(all(cache.stored(&digest).unwrap()).await.unwrap(), content);
+}
+
+#[tokio::test]
+async fn what_went_wrong_after_bytes_left_is_not_to_be_had_here_for_a_while() {
+    let right = content(300_000);
+    let digest = Digest::sha256(&right);
+    let mut wrong = right.to_vec();
+    wrong[0] ^= 1;
+    let unreachable = || Err(SourceError::new("fed", Fault::Unreachable, "reset"));
+    for (items, shut_out) in [
+        (vec![Ok(Bytes::from(wrong))], true),
+        (vec![Ok(right.slice(..200_000)), unreachable()], true),
+        // Nothing had left: whoever asks again gets it from here.
+        (vec![Ok(right.slice(..50_000)), unreachable()], false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::open(folder.path()).unwrap();
+        let cache = PullThrough::new(disk, Some(std::time::Duration::from_secs(600)));
+        let (source, feed) = fed(Some(right.len()));
+        items.into_iter().for_each(|item| feed.send(item).unwrap());
+        drop(feed);
+        if let Ok(blob) = cache.open(&digest, vec![source]).await {
+            all(blob).await.unwrap_err();
+        }
+        let (second, feed) = fed(Some(right.len()));
+        feed.send(Ok(right.clone())).unwrap();
+        drop(feed);
+        within(|| (files(folder.path()) == 0).then_some(())).await;
+        let outcome = async {
+            loop {
+                match cache.open(&digest, vec![second.clone()]).await {
+                    // The first flight, on its way off the list.
+                    Err(FetchError::Source(error)) if error.fault != Fault::Skipped => tokio::task::yield_now().await,
+                    other => return other,
+                }
+            }
+        };
+        assert_eq!(outcome.await.is_err(), shut_out);
+    }
 }

@@ -1,0 +1,3 @@
+//! Who is who: TLS configurations, for servers and clients.
+
+pub mod tls;
