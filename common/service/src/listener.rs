@@ -1,0 +1,139 @@
+//! Listening: TCP, TLS, HTTP/1.1 and HTTP/2 on one port, and an end without a cut.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use ::http::{Request, Response};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Bytes, Incoming};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+};
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::Shutdown;
+
+/// How long a client may take for a TLS handshake, and for the headers of a request: a connection that says nothing
+/// costs memory, and is closed.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A bound port.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+/// Who is on the other end of a connection: an extension of each request.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// Answers requests.
+pub trait Handler: Clone + Send + Sync + 'static {
+    /// The body of an answer.
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static;
+
+    /// Answers one request. There is always an answer.
+    fn handle(&self, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+impl Listener {
+    /// Binds `address`: `host:port`, or `:port` for every address of the machine.
+    pub async fn bind(address: &str, tls: Option<ServerConfig>) -> io::Result<Self> {
+        let bound = match address.strip_prefix(':') {
+            // Without IPv6 there is no [::].
+            Some(port) => match TcpListener::bind(format!("[::]:{port}")).await {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
+                Err(_) => TcpListener::bind(format!("0.0.0.0:{port}")).await,
+                bound => bound,
+            },
+            None => TcpListener::bind(address).await,
+        };
+        let socket = bound.map_err(|error| {
+            let advice = match error.kind() {
+                io::ErrorKind::AddrInUse => ": another process listens there",
+                io::ErrorKind::PermissionDenied => ": a port below 1024 takes root or CAP_NET_BIND_SERVICE",
+                _ => "",
+            };
+            io::Error::new(error.kind(), format!("cannot listen on {address}: {error}{advice}"))
+        })?;
+        Ok(Self { socket, tls: tls.map(Arc::new) })
+    }
+
+    /// The address it is bound to.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Answers requests by `handler` until the end begins; then takes no new connection, lets running requests finish
+    /// within the time to drain, and cuts what is left.
+    pub async fn serve(self, handler: impl Handler, shutdown: Shutdown) {
+        let graceful = GracefulShutdown::new();
+        let mut server = auto::Builder::new(TokioExecutor::new());
+        server.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+        server.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20));
+        let acceptor = self.tls.clone().map(TlsAcceptor::from);
+        loop {
+            let (stream, peer) = tokio::select! {
+                () = shutdown.begun() => break,
+                accepted = self.socket.accept() => match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => {
+                        // Out of descriptors, most likely: an accept at full speed would only burn a core.
+                        tracing::error!(%error, "cannot take a connection");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        continue;
+                    }
+                },
+            };
+            // Small answers should not wait for more to come.
+            let _ = stream.set_nodelay(true);
+            let (server, handler, watcher) = (server.clone(), handler.clone(), graceful.watcher());
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Some(stream) = secure(stream, acceptor).await else { return };
+                let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+                    request.extensions_mut().insert(Peer(peer));
+                    let handler = handler.clone();
+                    async move { Ok::<_, Infallible>(handler.handle(request).await.map(|body| body.map_err(Into::into))) }
+                });
+                let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
+                // A client that goes away is no event; a body that broke was logged where it broke.
+                if let Err(error) = watcher.watch(connection).await {
+                    tracing::debug!(%peer, %error, "connection ended");
+                }
+            });
+        }
+        drop(self.socket);
+        let running = graceful.count();
+        if tokio::time::timeout(shutdown.drain(), graceful.shutdown()).await.is_err() {
+            tracing::warn!(running, "cut connections that did not end in time");
+        }
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+async fn secure(stream: TcpStream, acceptor: Option<TlsAcceptor>) -> Option<Box<dyn Stream>> {
+    let Some(acceptor) = acceptor else { return Some(Box::new(stream)) };
+    match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => Some(Box::new(stream)),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "TLS handshake failed");
+            None
+        }
+        Err(_) => None,
+    }
+}
