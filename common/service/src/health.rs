@@ -9,23 +9,25 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+type Conditions = BTreeMap<String, Result<(), String>>;
+
 /// The conditions of one daemon.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
-    conditions: Arc<Mutex<BTreeMap<&'static str, Result<(), String>>>>,
+    conditions: Arc<Mutex<Conditions>>,
 }
 
 /// The handle of one condition.
 #[derive(Debug, Clone)]
 pub struct Condition {
-    name: &'static str,
+    name: String,
     health: Health,
 }
 
 impl Health {
     /// A condition that is not met yet, because of `why`.
-    pub fn condition(&self, name: &'static str, why: &str) -> Condition {
-        let condition = Condition { name, health: self.clone() };
+    pub fn condition(&self, name: &str, why: &str) -> Condition {
+        let condition = Condition { name: name.to_owned(), health: self.clone() };
         condition.failed(why);
         condition
     }
@@ -50,11 +52,11 @@ impl Health {
     }
 
     /// What is not as it should be, by condition.
-    pub fn failures(&self) -> BTreeMap<&'static str, String> {
-        self.lock().iter().filter_map(|(name, state)| Some((*name, state.clone().err()?))).collect()
+    pub fn failures(&self) -> BTreeMap<String, String> {
+        self.lock().iter().filter_map(|(name, state)| Some((name.clone(), state.clone().err()?))).collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, Result<(), String>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Conditions> {
         self.conditions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -62,12 +64,12 @@ impl Health {
 impl Condition {
     /// It is met.
     pub fn met(&self) {
-        self.health.lock().insert(self.name, Ok(()));
+        self.health.lock().insert(self.name.clone(), Ok(()));
     }
 
     /// It is not met, and why.
     pub fn failed(&self, why: impl Into<String>) {
-        self.health.lock().insert(self.name, Err(why.into()));
+        self.health.lock().insert(self.name.clone(), Err(why.into()));
     }
 }
 

@@ -1,12 +1,6 @@
 //! Listening: TCP, TLS, HTTP/1.1 and HTTP/2 on one port, and an end without a cut.
 
-use std::{
-    convert::Infallible,
-    io,
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use ::http::{Request, Response};
 use http_body_util::BodyExt as _;
@@ -49,26 +43,20 @@ pub trait Handler: Clone + Send + Sync + 'static {
 }
 
 impl Listener {
-    /// Binds `address`: `host:port`, or `:port` for every address of the machine.
-    pub async fn bind(address: &str, tls: Option<ServerConfig>) -> io::Result<Self> {
-        let bound = match address.strip_prefix(':') {
-            // Without IPv6 there is no [::].
-            Some(port) => match TcpListener::bind(format!("[::]:{port}")).await {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
-                Err(_) => TcpListener::bind(format!("0.0.0.0:{port}")).await,
-                bound => bound,
-            },
-            None => TcpListener::bind(address).await,
-        };
-        let socket = bound.map_err(|error| {
-            let advice = match error.kind() {
-                io::ErrorKind::AddrInUse => ": another process listens there",
-                io::ErrorKind::PermissionDenied => ": a port below 1024 takes root or CAP_NET_BIND_SERVICE",
-                _ => "",
-            };
-            io::Error::new(error.kind(), format!("cannot listen on {address}: {error}{advice}"))
-        })?;
-        Ok(Self { socket, tls: tls.map(Arc::new) })
+    /// Binds the first of `addresses` that can be bound.
+    pub async fn bind(addresses: &[SocketAddr], tls: Option<ServerConfig>) -> io::Result<Self> {
+        let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "there is no address to listen on");
+        for address in addresses {
+            match TcpListener::bind(address).await {
+                Ok(socket) => return Ok(Self { socket, tls: tls.map(Arc::new) }),
+                Err(error) => failure = explain(*address, &error),
+            }
+            // Another address of the list would hide that somebody has the port already.
+            if failure.kind() == io::ErrorKind::AddrInUse {
+                break;
+            }
+        }
+        Err(failure)
     }
 
     /// The address it is bound to.
@@ -121,6 +109,15 @@ impl Listener {
             tracing::warn!(running, "cut connections that did not end in time");
         }
     }
+}
+
+fn explain(address: SocketAddr, error: &io::Error) -> io::Error {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => ": another process listens there",
+        io::ErrorKind::PermissionDenied => ": a port below 1024 takes root or CAP_NET_BIND_SERVICE",
+        _ => "",
+    };
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}{advice}"))
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

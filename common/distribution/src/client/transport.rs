@@ -62,7 +62,8 @@ impl Transport {
             .connect_timeout(deadlines.connect)
             .read_timeout(deadlines.idle)
             .tcp_nodelay(true)
-            .pool_idle_timeout(Duration::from_secs(60))
+            // Shorter than servers keep an idle connection, so that none is closed as it is taken up again.
+            .pool_idle_timeout(Duration::from_secs(10))
             // Registries answer 403 to a client that does not say what it is (Docker Hub).
             .user_agent(concat!("larder/", env!("CARGO_PKG_VERSION")));
         if !options.system_proxy {

@@ -1,0 +1,3 @@
+//! Who may ask this hub.
+
+pub(crate) mod exposure;
