@@ -1,0 +1,39 @@
+//! What the admin socket answers.
+
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use larder_service::{Health, http::page, listener::Handler};
+
+use crate::{keeper::Keeper, restore};
+
+/// Answers the other commands of this program.
+#[derive(Debug, Clone)]
+pub(crate) struct Admin {
+    pub(crate) keeper: Option<Keeper>,
+    pub(crate) health: Health,
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+impl Handler for Admin {
+    type Body = Full<Bytes>;
+
+    async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        match (request.method(), request.uri().path()) {
+            (&Method::GET, "/health") => page(StatusCode::OK, TEXT, self.health.report()),
+            (&Method::POST, "/restore") => match &self.keeper {
+                None => page(StatusCode::CONFLICT, TEXT, "this agent runs with --engine none".to_owned()),
+                Some(keeper) => match keeper.restore().await {
+                    Ok(restored) => {
+                        let mut said = restore::describe(&restored);
+                        said.push_str("\nthe running agent leaves the engine alone until it is started again");
+                        page(StatusCode::OK, TEXT, said)
+                    }
+                    Err(error) => page(StatusCode::INTERNAL_SERVER_ERROR, TEXT, error.to_string()),
+                },
+            },
+            _ => page(StatusCode::NOT_FOUND, TEXT, "no such request".to_owned()),
+        }
+    }
+}

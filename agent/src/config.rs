@@ -1,0 +1,337 @@
+//! What an agent is told: by options, environment variables, or a file, and what it assumes where nothing is said.
+
+use std::{
+    fmt::Display,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, ValueEnum};
+use larder_service::telemetry::Format;
+use serde::Deserialize;
+use url::Url;
+
+/// Largest configuration file, in bytes.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// What may be said. The same names serve as options, as variables and as keys.
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct Options {
+    /// Where the hub is [default: http://127.0.0.1:5000]
+    #[arg(long, value_name = "URL", env = "LARDER_HUB")]
+    hub: Option<String>,
+    /// Go on although the way to the hub is not encrypted and leaves this machine
+    #[arg(long, env = "LARDER_INSECURE_HUB", num_args = 0..=1, default_missing_value = "true")]
+    insecure_hub: Option<bool>,
+    /// CA certificates (PEM) to trust for the hub, beside the system's
+    #[arg(long, value_name = "FILE", env = "LARDER_HUB_CA")]
+    hub_ca: Option<PathBuf>,
+    /// Where the engine reaches the mirror [default: 127.0.0.1:797]
+    #[arg(long, value_name = "ADDR", env = "LARDER_LISTEN")]
+    listen: Option<String>,
+    /// Where metrics and health are served; "off" for nowhere [default: 127.0.0.1:798]
+    #[arg(long, value_name = "ADDR", env = "LARDER_METRICS")]
+    metrics: Option<String>,
+    /// Where layers are kept [default: /var/lib/larder-agent/cache]
+    #[arg(long, value_name = "DIR", env = "LARDER_CACHE_DIR")]
+    cache_dir: Option<PathBuf>,
+    /// Where the agent keeps what it must not forget [default: /var/lib/larder-agent/state]
+    #[arg(long, value_name = "DIR", env = "LARDER_STATE_DIR")]
+    state_dir: Option<PathBuf>,
+    /// The socket by which the other commands reach a running agent [default: /run/larder/agent.sock]
+    #[arg(long, value_name = "PATH", env = "LARDER_ADMIN_SOCKET")]
+    admin_socket: Option<PathBuf>,
+    /// The engine to configure: "docker", or "none" to run the mirror alone [default: docker]
+    #[arg(long, value_name = "ENGINE", env = "LARDER_ENGINE")]
+    engine: Option<EngineKind>,
+    /// The engine's socket [default: unix:///var/run/docker.sock]
+    #[arg(long, value_name = "URL", env = "LARDER_DOCKER_HOST")]
+    docker_host: Option<String>,
+    /// The folder of the engine's daemon.json [default: /etc/docker]
+    #[arg(long, value_name = "DIR", env = "LARDER_DOCKER_CONFIG_DIR")]
+    docker_config_dir: Option<PathBuf>,
+    /// The engine's pid file [default: /var/run/docker.pid]
+    #[arg(long, value_name = "FILE", env = "LARDER_DOCKER_PID_FILE")]
+    docker_pid_file: Option<PathBuf>,
+    /// What the engine does when the mirror cannot serve: "origin" sends it there at once, "none" (nodes without a way
+    /// out) waits for the hub and serves the last known tags [default: origin]
+    #[arg(long, value_name = "WHERE", env = "LARDER_FALLBACK")]
+    fallback: Option<Fallback>,
+    /// The node's id; in a Swarm service {{.Node.ID}} [default: the host name]
+    #[arg(long, value_name = "ID", env = "LARDER_NODE_ID")]
+    node_id: Option<String>,
+    /// Seconds that running downloads may take when the agent stops [default: 30]
+    #[arg(long, value_name = "SECONDS", env = "LARDER_DRAIN")]
+    drain: Option<u64>,
+    /// Log lines for people ("text") or for machines ("json") [default: text]
+    #[arg(long, value_name = "FORMAT", env = "LARDER_LOG_FORMAT")]
+    log_format: Option<LogFormat>,
+    /// Least important log lines: error, warn, info, debug [default: info]
+    #[arg(long, value_name = "LEVEL", env = "LARDER_LOG_LEVEL")]
+    log_level: Option<LogLevel>,
+}
+
+/// Which engine is configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum EngineKind {
+    /// A Docker engine.
+    Docker,
+    /// None.
+    None,
+}
+
+/// Where an engine goes when the mirror cannot serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Fallback {
+    /// To the registry itself.
+    Origin,
+    /// Nowhere.
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+/// What holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// Scheme, host and port of the hub.
+    pub(crate) hub: Url,
+    /// CA files to trust for the hub beside the system's.
+    pub(crate) hub_cas: Vec<PathBuf>,
+    /// Where the engine reaches the mirror.
+    pub(crate) listen: SocketAddr,
+    /// Where metrics and health are served.
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Where layers are kept.
+    pub(crate) cache_dir: PathBuf,
+    /// Where the journal is kept.
+    pub(crate) state_dir: PathBuf,
+    /// The admin socket.
+    pub(crate) admin_socket: PathBuf,
+    /// The engine to configure, if any.
+    pub(crate) engine: Option<Engine>,
+    /// Where the engine goes when the mirror cannot serve.
+    pub(crate) fallback: Fallback,
+    /// The node's id.
+    pub(crate) node_id: Option<String>,
+    /// How long running downloads may take at the end.
+    pub(crate) drain: Duration,
+    /// Form of a log line.
+    pub(crate) log_format: Format,
+    /// Least important log lines.
+    pub(crate) log_level: &'static str,
+}
+
+/// The engine to configure.
+#[derive(Debug, Clone)]
+pub(crate) struct Engine {
+    /// Its socket.
+    pub(crate) socket: PathBuf,
+    /// The folder of its daemon.json.
+    pub(crate) config_dir: PathBuf,
+    /// Its pid file.
+    pub(crate) pid_file: PathBuf,
+}
+
+impl Options {
+    /// Reads a file.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let cannot = || format!("cannot use the configuration {}", path.display());
+        if std::fs::metadata(path).with_context(cannot)?.len() > MAX_FILE {
+            bail!("{}: it is larger than {MAX_FILE} bytes", cannot());
+        }
+        let text = std::fs::read_to_string(path).with_context(cannot)?;
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        serde_saphyr::from_str(&text).map_err(|error| anyhow::anyhow!("{}:\n{error}", cannot()))
+    }
+
+    /// What these options say, and where they say nothing, what `other` says.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            hub: self.hub.or(other.hub),
+            insecure_hub: self.insecure_hub.or(other.insecure_hub),
+            hub_ca: self.hub_ca.or(other.hub_ca),
+            listen: self.listen.or(other.listen),
+            metrics: self.metrics.or(other.metrics),
+            cache_dir: self.cache_dir.or(other.cache_dir),
+            state_dir: self.state_dir.or(other.state_dir),
+            admin_socket: self.admin_socket.or(other.admin_socket),
+            engine: self.engine.or(other.engine),
+            docker_host: self.docker_host.or(other.docker_host),
+            docker_config_dir: self.docker_config_dir.or(other.docker_config_dir),
+            docker_pid_file: self.docker_pid_file.or(other.docker_pid_file),
+            fallback: self.fallback.or(other.fallback),
+            node_id: self.node_id.or(other.node_id),
+            drain: self.drain.or(other.drain),
+            log_format: self.log_format.or(other.log_format),
+            log_level: self.log_level.or(other.log_level),
+        }
+    }
+}
+
+impl Settings {
+    /// Fills in what was not said, and refuses what cannot be.
+    pub(crate) fn new(options: Options) -> anyhow::Result<Self> {
+        let folder = |said: Option<PathBuf>, default: &str| said.unwrap_or_else(|| default.into());
+        let hub: Url = parse("hub", options.hub.as_deref().unwrap_or("http://127.0.0.1:5000"))?;
+        check_hub(&hub, options.insecure_hub.unwrap_or(false))?;
+        let listen: SocketAddr = parse("listen", options.listen.as_deref().unwrap_or("127.0.0.1:797"))?;
+        if !listen.ip().is_loopback() {
+            bail!("listen: {listen} can be reached from other machines; the mirror is for this node's engine only, so give a loopback address such as 127.0.0.1:797");
+        }
+        let metrics = match options.metrics.as_deref() {
+            Some("off") => None,
+            said => Some(parse("metrics", said.unwrap_or("127.0.0.1:798"))?),
+        };
+        let engine = match options.engine.unwrap_or(EngineKind::Docker) {
+            EngineKind::None => None,
+            EngineKind::Docker => Some(Engine {
+                socket: socket(options.docker_host.as_deref().unwrap_or("unix:///var/run/docker.sock"))?,
+                config_dir: folder(options.docker_config_dir, "/etc/docker"),
+                pid_file: folder(options.docker_pid_file, "/var/run/docker.pid"),
+            }),
+        };
+        Ok(Self {
+            hub,
+            hub_cas: options.hub_ca.into_iter().collect(),
+            listen,
+            metrics,
+            cache_dir: folder(options.cache_dir, "/var/lib/larder-agent/cache"),
+            state_dir: folder(options.state_dir, "/var/lib/larder-agent/state"),
+            admin_socket: folder(options.admin_socket, "/run/larder/agent.sock"),
+            engine,
+            fallback: options.fallback.unwrap_or(Fallback::Origin),
+            node_id: options.node_id,
+            drain: Duration::from_secs(options.drain.unwrap_or(30)),
+            log_format: match options.log_format.unwrap_or(LogFormat::Text) {
+                LogFormat::Text => Format::Text,
+                LogFormat::Json => Format::Json,
+            },
+            log_level: match options.log_level.unwrap_or(LogLevel::Info) {
+                LogLevel::Error => "error",
+                LogLevel::Warn => "warn",
+                LogLevel::Info => "info",
+                LogLevel::Debug => "info,larder_agent=debug,larder_proxy=debug,larder_content=debug,larder_service=debug",
+            },
+        })
+    }
+}
+
+fn check_hub(hub: &Url, insecure: bool) -> anyhow::Result<()> {
+    let is_loopback = match hub.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => bail!("hub: {hub} names no host"),
+    };
+    match hub.scheme() {
+        "https" => {}
+        "http" if is_loopback || insecure => {}
+        "http" => bail!(
+            "hub: {hub} is not encrypted and leaves this machine: use https, or say --insecure-hub if the network is \
+             trusted"
+        ),
+        other => bail!("hub: {other} is not http or https"),
+    }
+    if !hub.username().is_empty() || hub.password().is_some() || hub.query().is_some() || hub.path() != "/" {
+        bail!("hub: write only scheme, host and port, such as https://hub.example.com:5000");
+    }
+    Ok(())
+}
+
+fn socket(docker_host: &str) -> anyhow::Result<PathBuf> {
+    match docker_host.strip_prefix("unix://") {
+        Some(path) if path.starts_with('/') => Ok(path.into()),
+        _ => bail!("docker-host: {docker_host} is not a Unix socket; write unix:///path/to/docker.sock"),
+    }
+}
+
+fn parse<T: FromStr<Err: Display>>(name: &str, text: &str) -> anyhow::Result<T> {
+    text.parse().map_err(|error| anyhow::anyhow!("{name}: {text:?}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn options(arguments: &[&str]) -> Options {
+        Command::parse_from([&["x"], arguments].concat()).options
+    }
+
+    fn read(text: &str) -> anyhow::Result<Options> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        Options::read(file.path())
+    }
+
+    #[test]
+    fn an_option_wins_over_the_file_and_the_file_over_the_default() {
+        let file = read("hub: http://127.0.0.1:5002\ncache-dir: /srv/cache\nengine: none\ndrain: 5\n").unwrap();
+        let settings = Settings::new(options(&["--hub", "https://hub:5000", "--listen", "127.0.0.1:1"]).or(file)).unwrap();
+        assert_eq!(settings.hub.as_str(), "https://hub:5000/");
+        assert_eq!((settings.listen.port(), settings.cache_dir.to_str().unwrap()), (1, "/srv/cache"));
+        assert!(settings.engine.is_none());
+        assert_eq!((settings.drain.as_secs(), settings.metrics.unwrap().port()), (5, 798));
+        let settings = Settings::new(read("").unwrap()).unwrap();
+        assert_eq!(settings.engine.unwrap().socket.to_str().unwrap(), "/var/run/docker.sock");
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        for (arguments, needle) in [
+            (["--hub", "http://10.0.0.1:5000"], "--insecure-hub"),
+            (["--hub", "ftp://hub"], "ftp is not http"),
+            (["--hub", "https://u:p@hub"], "only scheme, host and port"),
+            (["--hub", "hub:5000"], "hub"),
+            (["--listen", "0.0.0.0:797"], "loopback"),
+            (["--listen", "797"], "listen: \"797\""),
+            (["--metrics", "nowhere"], "metrics: \"nowhere\""),
+            (["--docker-host", "tcp://1.2.3.4:2375"], "not a Unix socket"),
+        ] {
+            let error = Settings::new(options(&arguments)).unwrap_err().to_string();
+            assert!(error.contains(needle), "{error}");
+        }
+        for (text, needle) in [
+            ("hubb: http://x\n", "hubb"),
+            ("engine: podman\n", "podman"),
+            ("- a\n", "configuration"),
+            ("drain: soon\n", "drain"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(needle), "{error}");
+        }
+        assert!(Settings::new(options(&["--hub", "http://10.0.0.1:5000", "--insecure-hub"])).is_ok());
+    }
+}

@@ -1,0 +1,4 @@
+//! The Docker engine of this node.
+
+pub(crate) mod canary;
+pub(crate) mod docker;

@@ -1,0 +1,22 @@
+//! `larder-agent`: one per node, a registry mirror on loopback and the keeper of the node's Docker engine.
+
+mod admin;
+mod cli;
+mod config;
+mod engine;
+mod facts;
+mod hub;
+mod keeper;
+mod mirror;
+mod restore;
+mod run;
+mod runtime;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    larder_identity::tls::install_provider();
+    cli::run(cli::Cli::parse())
+}
