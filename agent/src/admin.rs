@@ -5,7 +5,7 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use larder_service::{Health, http::page, listener::Handler};
 
-use crate::{keeper::Keeper, restore};
+use crate::keeper::Keeper;
 
 /// Answers the other commands of this program.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ impl Handler for Admin {
                 None => page(StatusCode::CONFLICT, TEXT, "this agent runs with --engine none".to_owned()),
                 Some(keeper) => match keeper.restore().await {
                     Ok(restored) => {
-                        let mut said = restore::describe(&restored);
+                        let mut said = restored.to_string();
                         said.push_str("\nthe running agent leaves the engine alone until it is started again");
                         page(StatusCode::OK, TEXT, said)
                     }

@@ -47,7 +47,9 @@ struct Arguments {
 pub(crate) fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         Command::Run(arguments) => settings(arguments).and_then(run::run),
-        Command::Restore(arguments) => settings(arguments).and_then(restore::run).map(|said| println!("{said}")),
+        Command::Restore(arguments) => {
+            settings(arguments).and_then(|settings| restore::run(&settings)).map(|said| println!("{said}"))
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -54,6 +54,9 @@ pub(crate) struct Options {
     /// The folder of the engine's daemon.json [default: /etc/docker]
     #[arg(long, value_name = "DIR", env = "LARDER_DOCKER_CONFIG_DIR")]
     docker_config_dir: Option<PathBuf>,
+    /// What the engine calls that folder, where the agent sees it through a mount
+    #[arg(long, value_name = "DIR", env = "LARDER_DOCKER_CONFIG_DIR_ON_HOST")]
+    docker_config_dir_on_host: Option<PathBuf>,
     /// The engine's pid file [default: /var/run/docker.pid]
     #[arg(long, value_name = "FILE", env = "LARDER_DOCKER_PID_FILE")]
     docker_pid_file: Option<PathBuf>,
@@ -149,6 +152,8 @@ pub(crate) struct Engine {
     pub(crate) socket: PathBuf,
     /// The folder of its daemon.json.
     pub(crate) config_dir: PathBuf,
+    /// What the engine calls that folder, if we see it through a mount.
+    pub(crate) config_dir_on_host: Option<PathBuf>,
     /// Its pid file.
     pub(crate) pid_file: PathBuf,
 }
@@ -181,6 +186,7 @@ impl Options {
             engine: self.engine.or(other.engine),
             docker_host: self.docker_host.or(other.docker_host),
             docker_config_dir: self.docker_config_dir.or(other.docker_config_dir),
+            docker_config_dir_on_host: self.docker_config_dir_on_host.or(other.docker_config_dir_on_host),
             docker_pid_file: self.docker_pid_file.or(other.docker_pid_file),
             fallback: self.fallback.or(other.fallback),
             node_id: self.node_id.or(other.node_id),
@@ -199,7 +205,9 @@ impl Settings {
         check_hub(&hub, options.insecure_hub.unwrap_or(false))?;
         let listen: SocketAddr = parse("listen", options.listen.as_deref().unwrap_or("127.0.0.1:797"))?;
         if !listen.ip().is_loopback() {
-            bail!("listen: {listen} can be reached from other machines; the mirror is for this node's engine only, so give a loopback address such as 127.0.0.1:797");
+            bail!(
+                "listen: {listen} can be reached from other machines; the mirror is for this node's engine only, so give a loopback address such as 127.0.0.1:797"
+            );
         }
         let metrics = match options.metrics.as_deref() {
             Some("off") => None,
@@ -210,6 +218,7 @@ impl Settings {
             EngineKind::Docker => Some(Engine {
                 socket: socket(options.docker_host.as_deref().unwrap_or("unix:///var/run/docker.sock"))?,
                 config_dir: folder(options.docker_config_dir, "/etc/docker"),
+                config_dir_on_host: options.docker_config_dir_on_host,
                 pid_file: folder(options.docker_pid_file, "/var/run/docker.pid"),
             }),
         };
@@ -233,7 +242,9 @@ impl Settings {
                 LogLevel::Error => "error",
                 LogLevel::Warn => "warn",
                 LogLevel::Info => "info",
-                LogLevel::Debug => "info,larder_agent=debug,larder_proxy=debug,larder_content=debug,larder_service=debug",
+                LogLevel::Debug => {
+                    "info,larder_agent=debug,larder_proxy=debug,larder_content=debug,larder_service=debug"
+                }
             },
         })
     }
@@ -299,7 +310,8 @@ mod tests {
     #[test]
     fn an_option_wins_over_the_file_and_the_file_over_the_default() {
         let file = read("hub: http://127.0.0.1:5002\ncache-dir: /srv/cache\nengine: none\ndrain: 5\n").unwrap();
-        let settings = Settings::new(options(&["--hub", "https://hub:5000", "--listen", "127.0.0.1:1"]).or(file)).unwrap();
+        let settings =
+            Settings::new(options(&["--hub", "https://hub:5000", "--listen", "127.0.0.1:1"]).or(file)).unwrap();
         assert_eq!(settings.hub.as_str(), "https://hub:5000/");
         assert_eq!((settings.listen.port(), settings.cache_dir.to_str().unwrap()), (1, "/srv/cache"));
         assert!(settings.engine.is_none());

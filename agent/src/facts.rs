@@ -25,15 +25,23 @@ impl Node {
         Self { id: id.into(), host_name: host_name.into(), cache_dir: cache_dir.to_owned(), engine }
     }
 
-    /// What a session begins with.
-    pub(crate) async fn hello(&self) -> Hello {
-        let engine = self.engine.borrow().clone();
+    /// What a session begins with, and what is said again when it changed.
+    pub(crate) async fn hello(&mut self) -> Hello {
+        let engine = self.engine.borrow_and_update().clone();
         Hello {
             node_id: self.id.to_string(),
             host_name: self.host_name.to_string(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             engine,
             resources: Some(self.resources().await),
+        }
+    }
+
+    /// Waits until a hello would say something else of the engine than the last one did.
+    pub(crate) async fn changed(&mut self) {
+        if self.engine.changed().await.is_err() {
+            // Nobody is left to say anything new.
+            std::future::pending::<()>().await;
         }
     }
 

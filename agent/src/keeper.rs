@@ -95,7 +95,11 @@ impl Keeper {
                 // What a person must mend first will not mend itself, but may be mended while we run.
                 let refused = matches!(error, ApplyError::Refused(_) | ApplyError::Target(_));
                 condition.failed(error.to_string());
-                let what = if refused { "the engine's configuration cannot be changed" } else { "the engine is not configured" };
+                let what = if refused {
+                    "the engine's configuration cannot be changed"
+                } else {
+                    "the engine is not configured"
+                };
                 tracing::error!(mirror, "{what}: {error}; trying again every {} s", RETRY.as_secs());
                 false
             }

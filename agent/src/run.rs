@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use larder_content::{Disk, PullThrough};
+use larder_content::{Disk, Limits, PullThrough};
 use larder_proxy::{Freshness, Policy, Proxy, metrics::ProxyCollector};
 use larder_service::{
     Health, Listener, Shutdown,
@@ -55,7 +55,8 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
     let shutdown = Shutdown::new(settings.drain);
     let listener = Listener::bind(&[settings.listen], None).await?;
-    let content = PullThrough::new(Disk::open(&settings.cache_dir)?, Some(QUARANTINE));
+    let limits = Limits { quarantine: Some(QUARANTINE), download_time: None };
+    let content = PullThrough::new(Disk::open(&settings.cache_dir)?, limits);
     let breaker = Arc::new(Breaker::new(settings.fallback == Fallback::Origin));
     let policy = Policy {
         freshness: Freshness::AsTold { at_most: FRESHNESS },
@@ -107,7 +108,11 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
 /// Where the engine's configuration is, and what is to be in it.
 pub(crate) fn setup(settings: &Settings, engine: &Engine) -> anyhow::Result<Setup> {
     let mirror = MirrorUrl::parse(&format!("http://{}", settings.listen)).context("the mirror's address")?;
-    Ok(Setup { config: ConfigDir::on_host(&engine.config_dir), state: settings.state_dir.clone(), mirror })
+    let config = match &engine.config_dir_on_host {
+        Some(host) => ConfigDir::mounted(&engine.config_dir, host),
+        None => ConfigDir::on_host(&engine.config_dir),
+    };
+    Ok(Setup { config, state: settings.state_dir.clone(), mirror })
 }
 
 fn is_loopback(url: &url::Url) -> bool {

@@ -18,9 +18,6 @@ use larder_service::{Health, Shutdown, worker};
 
 use crate::config::{self, HttpCheck, Pace};
 
-/// How often the disk is tried where the configuration does not say: as distribution does.
-const STORAGE: Pace = Pace { interval: Duration::from_secs(10), threshold: 3 };
-
 /// What is looked at.
 enum Check {
     /// The disk can be written and read.
@@ -40,14 +37,16 @@ struct HttpAsk {
     status: http::StatusCode,
 }
 
-/// Starts the checks of `config`, and the one of the disk whether it is configured or not.
+/// Starts the checks of `config`.
 pub(crate) fn start(
     config: config::Health,
     content: &PullThrough,
     health: &Health,
     shutdown: &Shutdown,
 ) -> anyhow::Result<()> {
-    watch(Check::Storage(content.clone()), config.storage.unwrap_or(STORAGE), health, shutdown);
+    if let Some(pace) = config.storage {
+        watch(Check::Storage(content.clone()), pace, health, shutdown);
+    }
     for file in config.files {
         watch(Check::File(file.path), Pace { interval: file.interval, threshold: 1 }, health, shutdown);
     }

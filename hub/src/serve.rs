@@ -1,7 +1,7 @@
 //! From a configuration to a running hub, and to its end.
 
 use anyhow::Context as _;
-use larder_content::{Disk, PullThrough};
+use larder_content::{Disk, Limits, PullThrough};
 use larder_identity::tls::{self, ServerSettings};
 use larder_proto::{MAX_MESSAGE, v1::fleet_server::FleetServer};
 use larder_proxy::{Freshness, Policy, Proxy, metrics::ProxyCollector};
@@ -48,7 +48,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let tls = http.tls.as_ref().map(|tls| tls::server(&settings(tls), tls::ALPN_ANY)).transpose()?;
     let is_secure = tls.is_some();
     let listener = bind(&http.addr, tls).await?;
-    let content = PullThrough::new(Disk::open(&storage.root)?, None);
+    let limits = Limits { quarantine: None, download_time: upstream.cache_write_timeout };
+    let content = PullThrough::new(Disk::open(&storage.root)?, limits);
     let upstreams = Configured::new(&upstream)?;
     let registry = upstreams.registry().clone();
     let policy = Policy {

@@ -40,7 +40,10 @@ pub(crate) enum SetupError {
 impl Configured {
     /// The registry of the configuration. Nothing is asked of it yet.
     pub(crate) fn new(upstream: &config::Upstream) -> Result<Self, SetupError> {
-        let registry = registry_of(&upstream.url)?;
+        let registry = match &upstream.registry {
+            Some(name) => name.parse().map_err(|_| SetupError::Name(name.clone()))?,
+            None => registry_of(&upstream.url)?,
+        };
         let credentials: Arc<dyn Credentials> = match &upstream.login {
             None => Arc::new(Anonymous),
             Some(config::Login::Password { username, password }) => {

@@ -37,7 +37,8 @@ impl Canary {
     /// The canary, if that is what is asked for.
     pub(crate) fn answer(&self, name: &Name, reference: &Reference) -> Option<ManifestAnswer> {
         let is_hub = name.registry.as_ref().is_none_or(|registry| *registry == Registry::docker_hub());
-        let is_canary = is_hub && name.repository.as_str() == REPOSITORY && *reference == Reference::Digest(self.digest);
+        let is_canary =
+            is_hub && name.repository.as_str() == REPOSITORY && *reference == Reference::Digest(self.digest);
         if !is_canary {
             return None;
         }

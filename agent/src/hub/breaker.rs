@@ -23,7 +23,7 @@ pub(crate) struct Breaker {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// The hub lives.
     Closed,
     /// The hub is silent; from this time on one request may try it.
@@ -32,7 +32,7 @@ enum State {
 
 /// The permission to ask once.
 #[derive(Debug)]
-pub(crate) enum Pass {
+pub(super) enum Pass {
     /// As long as the hub lives.
     Alive(watch::Receiver<State>),
     /// Once, and not for long.
@@ -75,7 +75,7 @@ impl Breaker {
     }
 
     /// A permission to ask the hub now; `None` is not now.
-    pub(crate) fn admit(&self) -> Option<Pass> {
+    pub(super) fn admit(&self) -> Option<Pass> {
         if !self.breaks {
             return Some(Pass::Unconditional);
         }
@@ -114,7 +114,7 @@ impl Breaker {
 
 impl Pass {
     /// Waits until the permission is withdrawn.
-    pub(crate) async fn withdrawn(self) {
+    pub(super) async fn withdrawn(self) {
         match self {
             Self::Alive(mut state) => {
                 // The sender lives as long as the agent; without it there is nothing to wait for.

@@ -33,13 +33,13 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 const RESOURCES_EVERY: u64 = 30;
 
 /// Keeps a session with the hub until the end begins.
-pub(crate) async fn keep(settings: Settings, breaker: Arc<Breaker>, facts: facts::Node, shutdown: Shutdown) {
+pub(crate) async fn keep(settings: Settings, breaker: Arc<Breaker>, mut facts: facts::Node, shutdown: Shutdown) {
     let mut wait = RETRY.0;
     while !shutdown.has_begun() {
         let started = Instant::now();
         let outcome = tokio::select! {
             () = shutdown.begun() => return,
-            outcome = session(&settings, &breaker, &facts) => outcome,
+            outcome = session(&settings, &breaker, &mut facts) => outcome,
         };
         let why = outcome.err().map_or_else(|| "it ended the session".to_owned(), |error| format!("{error:#}"));
         tracing::debug!(why, "no session with the hub");
@@ -54,11 +54,10 @@ pub(crate) async fn keep(settings: Settings, breaker: Arc<Breaker>, facts: facts
 }
 
 /// One session, from its hello to its end.
-async fn session(settings: &Settings, breaker: &Breaker, facts: &facts::Node) -> anyhow::Result<()> {
+async fn session(settings: &Settings, breaker: &Breaker, facts: &mut facts::Node) -> anyhow::Result<()> {
     let channel = connect(&settings.hub, settings).await?;
-    let mut client = FleetClient::new(channel)
-        .max_decoding_message_size(MAX_MESSAGE)
-        .max_encoding_message_size(MAX_MESSAGE);
+    let mut client =
+        FleetClient::new(channel).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE);
     let (up, messages) = mpsc::channel(4);
     up.send(message(up::Message::Hello(facts.hello().await))).await.context("the session ended")?;
     let opening = client.session(ReceiverStream::new(messages));
@@ -76,7 +75,7 @@ async fn beat(
     mut down: Streaming<Down>,
     welcome: &Welcome,
     breaker: &Breaker,
-    facts: &facts::Node,
+    facts: &mut facts::Node,
 ) -> anyhow::Result<()> {
     let every = Duration::from_millis(welcome.heartbeat_interval_ms.into());
     let mut ticks = tokio::time::interval(every.clamp(Duration::from_millis(100), Duration::from_secs(10)));
@@ -108,6 +107,10 @@ async fn beat(
                 // A full channel is a hub that takes nothing: its answer is missing already.
                 let _ = up.try_send(message(up::Message::Heartbeat(Heartbeat { sequence, resources })));
                 waiting.get_or_insert_with(Instant::now);
+            }
+            // An engine that has been found, or exchanged, since the last hello.
+            () = facts.changed() => {
+                up.send(message(up::Message::Hello(facts.hello().await))).await.context("the session ended")?;
             }
             // Told once: a breaker that is open stays so until the hub is heard.
             () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() && breaker.is_closed() => {

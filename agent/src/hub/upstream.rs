@@ -6,9 +6,7 @@ use futures_util::future::BoxFuture;
 use larder_content::{ByteRange, Fault, Fetched, Source, SourceError};
 use larder_distribution::{
     Client,
-    client::{
-        Anonymous, Deadlines, FetchedManifest, Namespace, Options, RepositoryBlobs, Resolved,
-    },
+    client::{Anonymous, Deadlines, FetchedManifest, Namespace, Options, RepositoryBlobs, Resolved},
 };
 use larder_identity::tls;
 use larder_oci::{Digest, Reference, Registry, RepositoryName, Tag};
@@ -52,11 +50,7 @@ impl Hub {
             tls: tls::client(&settings.hub_cas)?,
             credentials: Arc::new(Anonymous),
             realms: Vec::new(),
-            deadlines: Deadlines {
-                connect: Duration::from_millis(1500),
-                headers,
-                idle: Duration::from_secs(30),
-            },
+            deadlines: Deadlines { connect: Duration::from_millis(1500), headers, idle: Duration::from_secs(30) },
             system_proxy: false,
         })?;
         // A classic engine asks its mirrors for Docker Hub only, and does not say so.
@@ -79,10 +73,7 @@ impl Upstreams for Hub {
 }
 
 /// Asks if the breaker lets us, and stops waiting when it no longer does.
-async fn guarded<T>(
-    breaker: &Breaker,
-    ask: impl Future<Output = Result<T, SourceError>>,
-) -> Result<T, SourceError> {
+async fn guarded<T>(breaker: &Breaker, ask: impl Future<Output = Result<T, SourceError>>) -> Result<T, SourceError> {
     let silent = |detail| Err(SourceError::new("hub", Fault::Skipped, detail));
     let Some(pass) = breaker.admit() else { return silent("it is silent") };
     let outcome = tokio::select! {

@@ -12,11 +12,8 @@ use larder_oci::{Digest, Hasher};
 use tokio::sync::watch;
 
 use crate::{
-    counters::Counters,
-    disk::Disk,
     partial::Partial,
-    pull_through::FetchError,
-    quarantine::Quarantine,
+    pull_through::{FetchError, Shared},
     read_at::CHUNK,
     source::{ByteRange, ByteStream, Fault, Fetched, Source, SourceError},
 };
@@ -52,10 +49,8 @@ pub(crate) struct Progress {
 /// The writer's end of a flight.
 #[derive(Debug)]
 pub(crate) struct Flight {
-    pub(crate) digest: Digest,
-    pub(crate) disk: Arc<Disk>,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) quarantine: Arc<Quarantine>,
+    digest: Digest,
+    shared: Arc<Shared>,
     stage: watch::Sender<Stage>,
 }
 
@@ -113,14 +108,9 @@ impl Stage {
 // === impl Flight ===
 
 impl Flight {
-    pub(crate) fn new(
-        digest: Digest,
-        disk: Arc<Disk>,
-        counters: Arc<Counters>,
-        quarantine: Arc<Quarantine>,
-    ) -> (Self, Follower) {
+    pub(crate) fn new(digest: Digest, shared: Arc<Shared>) -> (Self, Follower) {
         let (stage, follower) = watch::channel(Stage::Opening);
-        (Self { digest, disk, counters, quarantine, stage }, Follower(follower))
+        (Self { digest, shared, stage }, Follower(follower))
     }
 
     /// Downloads from the first of `sources` that answers, and makes the result a blob. Returns when it is one, or
@@ -129,14 +119,14 @@ impl Flight {
         if let Err(error) = self.download(&sources).await {
             match &error {
                 FetchError::Source(SourceError { fault: Fault::NotFound | Fault::Denied | Fault::Skipped, .. }) => {}
-                FetchError::Source(SourceError { fault: Fault::Corrupt, .. }) => self.counters.corrupt.add(1),
-                FetchError::Source(_) => self.counters.broken.add(1),
-                FetchError::Disk(_) => self.counters.disk_errors.add(1),
+                FetchError::Source(SourceError { fault: Fault::Corrupt, .. }) => self.shared.counters.corrupt.add(1),
+                FetchError::Source(_) => self.shared.counters.broken.add(1),
+                FetchError::Disk(_) => self.shared.counters.disk_errors.add(1),
             }
             let corrupt = matches!(&error, FetchError::Source(error) if error.fault == Fault::Corrupt);
             let shown = self.stage.borrow().readable().is_some_and(|readable| readable > 0);
             if corrupt || shown {
-                self.quarantine.shut_out(self.digest);
+                self.shared.quarantine.shut_out(self.digest);
             }
             self.stage.send_replace(Stage::Failed(error));
         }
@@ -144,15 +134,23 @@ impl Flight {
 
     async fn download(&self, sources: &[Arc<dyn Source>]) -> Result<(), FetchError> {
         let (source, fetched) = self.first_answer(sources).await?;
-        let (disk, digest) = (Arc::clone(&self.disk), self.digest);
-        let partial = blocking(move || disk.begin(&digest)).await?;
-        let (partial, written) = self.receive(&source, fetched, partial).await?;
+        let (shared, digest) = (Arc::clone(&self.shared), self.digest);
+        let partial = blocking(move || shared.disk.begin(&digest)).await?;
+        let receiving = self.receive(&source, fetched, partial);
+        let received = match self.shared.download_time {
+            None => receiving.await,
+            Some(limit) => tokio::time::timeout(limit, receiving).await.unwrap_or_else(|_| {
+                let detail = format!("{digest} took longer than {limit:?} (proxy.cachewritetimeout)");
+                Err(SourceError::new(&source, Fault::TimedOut, detail).into())
+            }),
+        };
+        let (partial, written) = received?;
         self.stage.send_replace(Stage::Verified { file: Arc::clone(partial.file()), total: written });
 
         // Readers have all they need by now: what fails from here on costs the cache a blob, and nobody a pull.
-        let disk = Arc::clone(&self.disk);
-        if let Err(error) = blocking(move || disk.commit(partial, &digest)).await {
-            self.counters.disk_errors.add(1);
+        let shared = Arc::clone(&self.shared);
+        if let Err(error) = blocking(move || shared.disk.commit(partial, &digest)).await {
+            self.shared.counters.disk_errors.add(1);
             tracing::error!(%digest, %error, "cannot keep a blob that was fetched: check the disk of the cache");
         }
         Ok(())
@@ -171,12 +169,7 @@ impl Flight {
     }
 
     /// Writes what arrives, batch by batch, until all of it is there and verified.
-    async fn receive(
-        &self,
-        source: &str,
-        fetched: Fetched,
-        partial: Partial,
-    ) -> Result<(Partial, u64), FetchError> {
+    async fn receive(&self, source: &str, fetched: Fetched, partial: Partial) -> Result<(Partial, u64), FetchError> {
         let Fetched { total, body, .. } = fetched;
         let mut body = body.fuse();
         let broken = |fault, detail: String| FetchError::from(SourceError::new(source, fault, detail));
@@ -190,7 +183,7 @@ impl Flight {
         loop {
             let Batch { chunks, end } = next_batch(&mut body).await;
             let length: u64 = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-            self.counters.fetched_bytes.add(length);
+            self.shared.counters.fetched_bytes.add(length);
             if total.is_some_and(|total| state.written + length > total) {
                 return Err(broken(Fault::Corrupt, format!("sent more bytes of {} than it announced", self.digest)));
             }

@@ -72,8 +72,7 @@ mod tests {
 
     #[test]
     fn blobs_lie_where_distribution_puts_them() {
-        let digest: Digest =
-            "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".parse().unwrap();
+        let digest: Digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".parse().unwrap();
         let hex = digest.hex();
         let expected = format!("/r/docker/registry/v2/blobs/sha256/e3/{hex}/data");
         assert_eq!(Layout::new("/r").blob(&digest), PathBuf::from(expected));

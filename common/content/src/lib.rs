@@ -21,5 +21,5 @@ pub mod source;
 pub use blob::{Blob, BlobBody, ReadError};
 pub use counters::Counters;
 pub use disk::{Disk, DiskError};
-pub use pull_through::{FetchError, PullThrough};
+pub use pull_through::{FetchError, Limits, PullThrough};
 pub use source::{ByteRange, Fault, Fetched, Source, SourceError};

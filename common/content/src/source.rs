@@ -109,9 +109,8 @@ impl SourceError {
 
 impl Fault {
     /// Every [`Fault::label`].
-    pub const LABELS: [&'static str; 9] = [
-        "not_found", "denied", "limited", "unreachable", "timed_out", "failing", "invalid", "corrupt", "skipped",
-    ];
+    pub const LABELS: [&'static str; 9] =
+        ["not_found", "denied", "limited", "unreachable", "timed_out", "failing", "invalid", "corrupt", "skipped"];
 
     /// A short name, as a metric's label has it.
     pub const fn label(self) -> &'static str {

@@ -1,5 +1,7 @@
 //! Stories of a disk in front of sources: once fetched, never wrong, never half.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test reports")]
+
 use std::{
     path::Path,
     sync::{
@@ -10,7 +12,9 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, future::BoxFuture, future::join_all, stream};
-use larder_content::{Blob, ByteRange, Disk, Fault, FetchError, Fetched, PullThrough, ReadError, Source, SourceError};
+use larder_content::{
+    Blob, ByteRange, Disk, Fault, FetchError, Fetched, Limits, PullThrough, ReadError, Source, SourceError,
+};
 use larder_oci::Digest;
 use tokio::sync::{mpsc, watch};
 
@@ -47,7 +51,7 @@ impl Source for Fed {
 }
 
 fn cache(folder: &Path) -> PullThrough {
-    PullThrough::new(Disk::open(folder).unwrap(), None)
+    PullThrough::new(Disk::open(folder).unwrap(), Limits::default())
 }
 
 fn content(length: usize) -> Bytes {
@@ -98,7 +102,7 @@ async fn many_readers_one_fetch_and_then_the_disk() {
     landed(&cache, &digest).await;
     drop((streaming, cache));
     let disk = within(|| Disk::open(folder.path()).ok()).await;
-    let cache = PullThrough::new(disk, None);
+    let cache = PullThrough::new(disk, Limits::default());
     let blob = cache.open(&digest, vec![]).await.unwrap();
     assert!(blob.is_stored() && all(blob).await.unwrap() == content);
     let part = cache.stored(&digest).unwrap().read_range(5..300_000).into_stream();
@@ -271,7 +275,10 @@ async fn what_went_wrong_after_bytes_left_is_not_to_be_had_here_for_a_while() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let disk = Disk::open(folder.path()).unwrap();
-        let cache = PullThrough::new(disk, Some(std::time::Duration::from_secs(600)));
+        let cache = PullThrough::new(
+            disk,
+            Limits { quarantine: Some(std::time::Duration::from_secs(600)), download_time: None },
+        );
         let (source, feed) = fed(Some(right.len()));
         items.into_iter().for_each(|item| feed.send(item).unwrap());
         drop(feed);
@@ -293,4 +300,17 @@ async fn what_went_wrong_after_bytes_left_is_not_to_be_had_here_for_a_while() {
         };
         assert_eq!(outcome.await.is_err(), shut_out);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_download_may_be_given_a_time_to_be_done_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits { quarantine: None, download_time: Some(std::time::Duration::from_secs(300)) };
+    let cache = PullThrough::new(Disk::open(folder.path()).unwrap(), limits);
+    let content = content(200_000);
+    let (source, feed) = fed(Some(content.len()));
+    let blob = cache.open(&Digest::sha256(&content), vec![source]).await.unwrap();
+    feed.send(Ok(content.slice(..100_000))).unwrap();
+    let error = all(blob).await.unwrap_err();
+    assert!(matches!(error, ReadError::Fetch(FetchError::Source(error)) if error.fault == Fault::TimedOut));
 }

@@ -99,7 +99,9 @@ mod tests {
     fn reads_what_registries_send() {
         for (headers, expected) in [
             (
-                vec![r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/x:pull""#],
+                vec![
+                    r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/x:pull""#,
+                ],
                 bearer("https://auth.docker.io/token", Some("registry.docker.io"), Some("repository:library/x:pull")),
             ),
             (

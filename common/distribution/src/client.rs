@@ -112,11 +112,7 @@ impl Credentials for Login {
 impl Default for Deadlines {
     /// 5 s, 15 s, 30 s: what waits for the hub waits for 20 s, and engines give up after 30 s.
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            headers: Duration::from_secs(15),
-            idle: Duration::from_secs(30),
-        }
+        Self { connect: Duration::from_secs(5), headers: Duration::from_secs(15), idle: Duration::from_secs(30) }
     }
 }
 

@@ -152,7 +152,10 @@ mod tests {
             ("/v2/a/manifests/1?ns=docker.io".to_owned(), manifest(Some("docker.io"), "a", "1")),
             ("/v2/a/manifests/1?x=y&ns=msr.io%3A443&z".to_owned(), manifest(Some("msr.io:443"), "a", "1")),
             ("/v2/a/manifests/1?x=y".to_owned(), manifest(None, "a", "1")),
-            ("/v2/registry-1.docker.io/library/a/manifests/1".to_owned(), manifest(Some("docker.io"), "library/a", "1")),
+            (
+                "/v2/registry-1.docker.io/library/a/manifests/1".to_owned(),
+                manifest(Some("docker.io"), "library/a", "1"),
+            ),
             ("/v2/localhost/a/manifests/1".to_owned(), manifest(Some("localhost"), "a", "1")),
             ("/v2/10.0.0.1:5000/a/b/manifests/1".to_owned(), manifest(Some("10.0.0.1:5000"), "a/b", "1")),
             ("/v2/a.b/manifests/1".to_owned(), manifest(None, "a.b", "1")),

@@ -107,7 +107,9 @@ async fn dispatch<R: Registry, B>(registry: &R, request: &Request<B>, route: Rou
         Route::Tags(_) => Err(Error::new(Code::NameUnknown, "this cache does not list tags: ask the registry itself")),
         // Clients then look for the tag that stands for the list (distribution specification, "Listing Referrers").
         Route::Referrers(..) => Err(Error::new(Code::ManifestUnknown, "this cache does not list referrers")),
-        Route::Upload => Err(Error::new(Code::Unsupported, "this is a pull-through cache: push to the registry itself")),
+        Route::Upload => {
+            Err(Error::new(Code::Unsupported, "this is a pull-through cache: push to the registry itself"))
+        }
     }
 }
 

@@ -120,8 +120,7 @@ fn add_all(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsError> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let found: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(path).map_err(|error| file(path, error))?.collect();
+    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(|error| file(path, error))?.collect();
     let found = found.map_err(|error| file(path, error))?;
     if found.is_empty() { Err(file(path, "there is no certificate (PEM) in it")) } else { Ok(found) }
 }

@@ -92,7 +92,7 @@ mod tests {
         // The first caller starts it and leaves.
         assert!(coalesce.run(1, work).now_or_never().is_none());
         let others = join_all((0..8).map(|_| coalesce.run(1, work)));
-        let (values, ()) = futures_util::join!(others, async { drop(go.send(true)) });
+        let (values, _) = futures_util::join!(others, async { go.send_replace(true) });
         assert_eq!(values, vec![Some(0); 8]);
         assert_eq!(coalesce.run(1, work).await, Some(1), "what is done is not repeated from memory");
         assert!(coalesce.running.lock().unwrap().is_empty());

@@ -15,7 +15,7 @@ pub mod upstream;
 use std::sync::Arc;
 
 use larder_catalog::Catalog;
-use larder_content::{Blob, FetchError, Fault, PullThrough, SourceError};
+use larder_content::{Blob, Fault, FetchError, PullThrough, SourceError};
 use larder_distribution::{Code, Error, Registry, route::Name, server::ManifestAnswer};
 use larder_oci::{Digest, Reference, Repository};
 
@@ -71,9 +71,9 @@ impl Proxy {
     fn target(&self, name: &Name) -> Result<Target, Error> {
         let upstreams = &self.shared.upstreams;
         let registry = name.registry.as_ref().unwrap_or_else(|| upstreams.default_registry());
-        let upstream = upstreams.of(registry).ok_or_else(|| {
-            Error::new(Code::NameUnknown, format!("registry {registry} is not configured here"))
-        })?;
+        let upstream = upstreams
+            .of(registry)
+            .ok_or_else(|| Error::new(Code::NameUnknown, format!("registry {registry} is not configured here")))?;
         let repository = Repository { registry: registry.clone(), name: name.repository.clone() };
         Ok(Target { repository, upstream })
     }
@@ -122,7 +122,9 @@ impl Proxy {
             Fault::NotFound | Fault::Skipped => {
                 tracing::debug!(%repository, what, upstream = %source_name, %detail, "not here");
             }
-            _ => tracing::warn!(%repository, what, upstream = %source_name, fault = fault.label(), %detail, "cannot fetch"),
+            _ => {
+                tracing::warn!(%repository, what, upstream = %source_name, fault = fault.label(), %detail, "cannot fetch");
+            }
         }
         match fault {
             Fault::NotFound => Error::new(Code::ManifestUnknown, "the upstream does not have it"),

@@ -50,11 +50,7 @@ impl Stored {
 }
 
 impl Proxy {
-    pub(crate) async fn manifest_by_digest(
-        &self,
-        target: &Target,
-        digest: &Digest,
-    ) -> Result<Arc<Stored>, FetchError> {
+    pub(crate) async fn manifest_by_digest(&self, target: &Target, digest: &Digest) -> Result<Arc<Stored>, FetchError> {
         let shared = &self.shared;
         let key = (target.repository.clone(), *digest);
         if let Some(stored) = shared.manifests.memory.get(&key) {

@@ -109,7 +109,12 @@ impl Collector for ProxyCollector {
         }
         let failed: Vec<_> = Fault::LABELS.iter().zip(&own.failed).map(|(l, n)| (("fault", *l), n.get())).collect();
         publish(&mut encoder, "larder_requests_unserved", "Requests not served, by the upstream's fault", &failed)?;
-        publish(&mut encoder, "larder_blobs_expired", "Blobs removed by age", &[(("cause", "ttl"), engine.expired.get())])
+        publish(
+            &mut encoder,
+            "larder_blobs_expired",
+            "Blobs removed by age",
+            &[(("cause", "ttl"), engine.expired.get())],
+        )
     }
 }
 

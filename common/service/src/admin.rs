@@ -120,7 +120,8 @@ pub async fn ask(
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
         tokio::spawn(connection);
-        let request = Request::builder().method(method).uri(target).header("host", "larder").body(Empty::<Bytes>::new());
+        let request =
+            Request::builder().method(method).uri(target).header("host", "larder").body(Empty::<Bytes>::new());
         let request = request.map_err(|error| failed(&error))?;
         let response: Response<Incoming> = sender.send_request(request).await.map_err(|error| failed(&error))?;
         let (head, body) = response.into_parts();

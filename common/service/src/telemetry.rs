@@ -78,7 +78,11 @@ impl Write for Line<'_> {
     /// Gets a whole event at a time.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let mut stderr = io::stderr().lock();
-        if self.0.text.is_empty() { stderr.write_all(event)? } else { stderr.write_all(&self.0.line(event))? }
+        if self.0.text.is_empty() {
+            stderr.write_all(event)?;
+        } else {
+            stderr.write_all(&self.0.line(event))?;
+        }
         Ok(event.len())
     }
 

@@ -130,6 +130,8 @@ pub(crate) struct Storage {
 pub(crate) struct Upstream {
     /// The registry: `http` or `https`, no user info, no query. A path, if there is one, goes before `/v2/`.
     pub(crate) url: Url,
+    /// The registry whose images it has, where that is not itself: `host` or `host:port`.
+    pub(crate) registry: Option<String>,
     /// The login there.
     pub(crate) login: Option<Login>,
     /// CA files, PEM, to trust for it beside the system's: `cas` of `downstream` and `larder.ca`.
@@ -139,9 +141,8 @@ pub(crate) struct Upstream {
     /// How long after it came content is dropped; never 0. `None`: age alone drops nothing, content stays until its
     /// room is needed. That is also what `ttl: 0`, no `ttl` and `storage.delete.enabled: false` come to.
     pub(crate) ttl: Option<Duration>,
-    /// Longest time to write one blob into the cache; never 0.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the engine takes no such deadline yet"))]
-    pub(crate) cache_write_timeout: Duration,
+    /// Longest time for the download of one blob; never 0. `None`: a download ends only when nothing more arrives.
+    pub(crate) cache_write_timeout: Option<Duration>,
 }
 
 /// How to log in at the upstream.

@@ -167,11 +167,11 @@ fn upstream(root: &Value, candidate: Candidate<'_>) -> Upstream {
     let timeout = root.duration("proxy.cachewritetimeout").filter(|timeout| !timeout.is_zero());
     Upstream {
         url: candidate.url.clone(),
+        registry: root.text("larder.registry").map(str::to_owned),
         login: candidate.login,
         ca_files: cas.map(PathBuf::from).collect(),
         realms: root.texts("larder.realms").into_iter().map(str::to_owned).collect(),
         ttl: candidate.ttl.filter(|ttl| expires && !ttl.is_zero()),
-        // As in distribution, 0 is the default.
-        cache_write_timeout: timeout.unwrap_or(Duration::from_secs(5 * 60)),
+        cache_write_timeout: timeout,
     }
 }

@@ -34,15 +34,8 @@ pub(crate) struct Place {
 impl Nodes {
     /// Takes a place for the agent that said `hello`.
     pub(crate) fn enter(&self, hello: Hello) -> Place {
-        let engine = hello.engine.clone().unwrap_or_default();
-        tracing::info!(
-            node = hello.node_id,
-            host = hello.host_name,
-            agent = hello.agent_version,
-            engine = engine.version,
-            store = store_name(engine.image_store()),
-            "agent connected"
-        );
+        tracing::info!(node = hello.node_id, host = hello.host_name, agent = hello.agent_version, "agent connected");
+        log_engine(&hello);
         let mut inner = self.lock();
         let session = inner.next;
         inner.next += 1;
@@ -52,6 +45,27 @@ impl Nodes {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// The agent said hello again.
+    pub(crate) fn update(&self, hello: Hello) {
+        log_engine(&hello);
+        self.nodes.lock().sessions.insert(self.session, hello);
+    }
+}
+
+fn log_engine(hello: &Hello) {
+    if let Some(engine) = &hello.engine {
+        let store = store_name(engine.image_store());
+        tracing::info!(
+            node = hello.node_id,
+            version = engine.version,
+            api = engine.api_version,
+            store,
+            "engine of agent"
+        );
     }
 }
 

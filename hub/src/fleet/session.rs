@@ -29,7 +29,7 @@ struct Session {
     up: Streaming<Up>,
     shutdown: Shutdown,
     welcome: Option<Welcome>,
-    _place: Place,
+    place: Place,
 }
 
 impl Sessions {
@@ -57,7 +57,7 @@ impl Fleet for Sessions {
             registries: self.registries.clone(),
         };
         let session =
-            Session { up, shutdown: self.shutdown.clone(), welcome: Some(welcome), _place: self.nodes.enter(hello) };
+            Session { up, shutdown: self.shutdown.clone(), welcome: Some(welcome), place: self.nodes.enter(hello) };
         let answers = stream::unfold(session, |mut session| async {
             let answer = session.next().await?;
             Some((answer, session))
@@ -83,6 +83,10 @@ impl Session {
                     let reply = HeartbeatReply { sequence: beat.sequence };
                     return Some(Ok(Down { message: Some(down::Message::HeartbeatReply(reply)) }));
                 }
+                Ok(Some(Up { message: Some(up::Message::Hello(hello)) })) => match check(&hello) {
+                    Ok(()) => self.place.update(hello),
+                    Err(status) => return Some(Err(status)),
+                },
                 // What a newer agent says beside it is not for us.
                 Ok(Some(_)) => {}
                 Ok(None) => return None,

@@ -38,11 +38,7 @@ impl Auth {
     }
 
     /// The `Authorization` for a request in `scope`, as far as earlier challenges tell.
-    pub(super) async fn known(
-        &self,
-        transport: &Transport,
-        scope: &str,
-    ) -> Result<Option<HeaderValue>, SourceError> {
+    pub(super) async fn known(&self, transport: &Transport, scope: &str) -> Result<Option<HeaderValue>, SourceError> {
         let learned = self.learned.read().unwrap_or_else(PoisonError::into_inner).clone();
         match learned {
             None => Ok(None),

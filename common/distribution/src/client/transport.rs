@@ -88,11 +88,7 @@ impl Transport {
     }
 
     /// Sends `ask`, with `authorization` as long as it stays at the origin it is meant for, and follows redirects.
-    pub(super) async fn send(
-        &self,
-        ask: &Ask,
-        authorization: Option<&HeaderValue>,
-    ) -> Result<Response, SourceError> {
+    pub(super) async fn send(&self, ask: &Ask, authorization: Option<&HeaderValue>) -> Result<Response, SourceError> {
         let mut url = ask.url.clone();
         for _ in 0..=origin::MAX_REDIRECTS {
             let mut request = self

@@ -1,6 +1,6 @@
 //! What engines look at in an answer, and what must never be in one.
 
-use larder_content::{Disk, PullThrough};
+use larder_content::{Disk, Limits, PullThrough};
 
 use super::*;
 
@@ -28,7 +28,7 @@ impl Registry for Shelf {
 }
 
 async fn shelf(folder: &tempfile::TempDir) -> (Shelf, Digest) {
-    let cache = PullThrough::new(Disk::open(folder.path()).unwrap(), None);
+    let cache = PullThrough::new(Disk::open(folder.path()).unwrap(), Limits::default());
     let blob: Bytes = (0..1000_u32).map(|i| i as u8).collect();
     let digest = Digest::sha256(&blob);
     cache.put(&digest, blob).await.unwrap();

@@ -10,8 +10,30 @@ fn repository_names() {
         assert!(good.parse::<RepositoryName>().is_ok(), "{good}");
     }
     for bad in [
-        "", "/", "a/", "/a", "a//b", "Alpine", "a..b", "a___b", "a._b", ".a", "a.", "-a", "a-", "..", "../../etc",
-        "a/../b", "%2e%2e", "a%2fb", "a b", "a\0b", "ä", "a:b", "a@b", "_a",
+        "",
+        "/",
+        "a/",
+        "/a",
+        "a//b",
+        "Alpine",
+        "a..b",
+        "a___b",
+        "a._b",
+        ".a",
+        "a.",
+        "-a",
+        "a-",
+        "..",
+        "../../etc",
+        "a/../b",
+        "%2e%2e",
+        "a%2fb",
+        "a b",
+        "a\0b",
+        "ä",
+        "a:b",
+        "a@b",
+        "_a",
     ] {
         assert_eq!(bad.parse::<RepositoryName>(), Err(NameError::Repository), "{bad:?}");
     }
@@ -47,7 +69,8 @@ fn registries() {
     ] {
         assert_eq!(text.parse::<Registry>().unwrap().as_str(), name);
     }
-    for bad in ["", ":5000", "a:0", "a:99999", "a:b", "a/b", "..", "a..b", "-a.io", "a b", "https://a.io", "::1", "[x]"] {
+    for bad in ["", ":5000", "a:0", "a:99999", "a:b", "a/b", "..", "a..b", "-a.io", "a b", "https://a.io", "::1", "[x]"]
+    {
         assert_eq!(bad.parse::<Registry>(), Err(NameError::Registry), "{bad:?}");
     }
 }

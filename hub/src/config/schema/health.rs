@@ -14,9 +14,9 @@ pub(super) const HEALTH: &[Key] = &[
 ];
 
 const STORAGE_DRIVER: &[Key] = &[
-    flag("enabled", "check the storage").or("false"),
+    flag("enabled", "check the storage").or("true"),
     duration("interval", "time between checks").or(INTERVAL),
-    integer("threshold", "failures until unhealthy").or("1"),
+    integer("threshold", "failures until unhealthy").or("3"),
 ];
 const FILE: &[Key] = &[
     text("file", "the file"),

@@ -88,7 +88,7 @@ const PROXY: &[Key] = &[
     text("password", "password there").secret(),
     section("exec", PROXY_EXEC, "a Docker credential helper to ask instead"),
     duration("ttl", "age limit of content").unset("none; room alone decides"),
-    duration("cachewritetimeout", "limit for writing a blob").or("5m"),
+    duration("cachewritetimeout", "limit for a blob's download").unset("none; silence alone ends one"),
 ];
 const PROXY_EXEC: &[Key] = &[
     text("command", "the helper's command"),
@@ -120,6 +120,7 @@ const COMPATIBILITY_SCHEMA1: &[Key] =
 
 /// Larder's own. Named like distribution's keys, which hold no separators, so that their variables split the same way.
 const LARDER: &[Key] = &[
+    one("registry", Scalar::Host, "whose images the upstream has").unset("its own host's"),
     duration("tagfreshness", "a tag is asked for again after").or("60s"),
     duration("stalelimit", "oldest answer if upstream fails").or("720h"),
     texts("ca", "more CA files for the upstream"),

@@ -17,7 +17,7 @@ fn without_a_file_the_hub_caches_docker_hub_for_this_machine() {
     assert_eq!(config.http.drain_timeout, Duration::from_secs(30));
     assert_eq!(config.freshness.tag, Duration::from_secs(60));
     assert_eq!(config.freshness.stale_limit, Duration::from_secs(720 * 3600));
-    assert_eq!(config.upstream.cache_write_timeout, Duration::from_secs(300));
+    assert_eq!(config.upstream.cache_write_timeout, None);
     assert!(loaded.warnings.is_empty() && loaded.file.is_none());
 }
 

@@ -60,12 +60,12 @@ http.draintimeout                 30s                           default         
 http.debug.addr                   127.0.0.1:5001                default            health, metrics; \"\" is off
 http.debug.prometheus.enabled     true                          default            serve metrics
 http.debug.prometheus.path        /metrics                      default            path of the metrics
-health.storagedriver.enabled      false                         default            check the storage
+health.storagedriver.enabled      true                          default            check the storage
 health.storagedriver.interval     10s                           default            time between checks
-health.storagedriver.threshold    1                             default            failures until unhealthy
+health.storagedriver.threshold    3                             default            failures until unhealthy
 proxy.remoteurl                   https://registry-1.docker.io  default            registry to cache
 proxy.ttl                         none; room alone decides      default            age limit of content
-proxy.cachewritetimeout           5m                            default            limit for writing a blob
+proxy.cachewritetimeout           none; silence alone ends one  default            limit for a blob's download
 larder.tagfreshness               1m                            default            a tag is asked for again
                                                                                    after
 larder.stalelimit                 720h                          default            oldest answer if upstream

@@ -83,7 +83,7 @@ larder:
     let upstream = &config.upstream;
     assert_eq!(upstream.url.as_str(), "https://registry.example.com/mirror");
     assert_eq!(upstream.ttl, Some(Duration::from_secs(168 * 3600)));
-    assert_eq!(upstream.cache_write_timeout, Duration::from_secs(90));
+    assert_eq!(upstream.cache_write_timeout, Some(Duration::from_secs(90)));
     assert_eq!(upstream.ca_files, [Path::new("/larder/ca.pem")]);
     assert_eq!(upstream.realms, ["auth.example.com", "login.example.com:8443"]);
     assert_eq!(config.freshness.tag, Duration::ZERO);

@@ -1,0 +1,125 @@
+//! `larder-hub serve --config FILE`.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use super::Daemon;
+use crate::rig::{
+    Rig, binaries,
+    ground::Ground,
+    process::Launch,
+    registry::{Credentials, Registry},
+};
+
+/// A hub about to be started.
+#[must_use = "nothing runs before start"]
+pub struct HubBuilder {
+    ground: Arc<Ground>,
+    name: String,
+    address: SocketAddr,
+    observed_at: SocketAddr,
+    folder: PathBuf,
+    config: Value,
+    env: Vec<(String, String)>,
+    binary: Option<PathBuf>,
+}
+
+impl Rig {
+    /// Prepares a hub called `name` on free ports of the rig. Its configuration is that of CNCF distribution with a
+    /// filesystem store in the rig and a debug server; it has no upstream yet.
+    pub fn hub(&self, name: &str) -> HubBuilder {
+        let ground = self.ground();
+        let (address, observed_at) = (ground.address(), ground.address());
+        let folder = ground.root().join(name);
+        let config = json!({
+            "version": 0.1,
+            "storage": { "filesystem": { "rootdirectory": folder.join("data") } },
+            "http": {
+                "addr": address.to_string(),
+                "debug": { "addr": observed_at.to_string(), "prometheus": { "enabled": true, "path": "/metrics" } },
+            },
+        });
+        HubBuilder { ground, name: name.to_owned(), address, observed_at, folder, config, env: vec![], binary: None }
+    }
+}
+
+impl HubBuilder {
+    /// Mirrors this registry: its URL, its user if it has one, its authority if it has TLS.
+    pub fn upstream(self, registry: &Registry) -> Self {
+        let hub = self.remote(registry.url());
+        let hub = match registry.credentials() {
+            Some(who) => hub.credentials(who),
+            None => hub,
+        };
+        match registry.ca_file() {
+            Some(ca) => hub.trust(ca),
+            None => hub,
+        }
+    }
+
+    /// Mirrors the registry at this URL (`proxy.remoteurl`).
+    pub fn remote(self, url: &str) -> Self {
+        let url = json!(url);
+        self.adjust(|config| config["proxy"]["remoteurl"] = url)
+    }
+
+    /// Pulls as this user (`proxy.username`, `proxy.password`).
+    pub fn credentials(self, who: &Credentials) -> Self {
+        let (user, password) = (json!(who.user), json!(who.password));
+        self.adjust(|config| {
+            config["proxy"]["username"] = user;
+            config["proxy"]["password"] = password;
+        })
+    }
+
+    /// Trusts this authority (`larder.ca`); may be said for several.
+    pub fn trust(self, ca: &Path) -> Self {
+        let ca = json!(ca);
+        self.adjust(|config| match &mut config["larder"]["ca"] {
+            Value::Array(all) => all.push(ca),
+            none => *none = json!([ca]),
+        })
+    }
+
+    /// Changes the configuration file, given as JSON (which is YAML), before the start.
+    pub fn adjust(mut self, change: impl FnOnce(&mut Value)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Sets a variable of its environment, such as `REGISTRY_PROXY_REMOTEURL`.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Runs this program instead of the one that was built.
+    pub fn binary(mut self, path: &Path) -> Self {
+        self.binary = Some(path.to_owned());
+        self
+    }
+
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it is not built, ends, or does not get ready.
+    pub fn start(self) -> Result<Daemon> {
+        let binary = self.binary.map_or_else(|| binaries::find("larder-hub"), Ok)?;
+        fs::create_dir(&self.folder).with_context(|| format!("is there a second {}?", self.name))?;
+        let file = self.folder.join("config.yml");
+        fs::write(&file, serde_json::to_vec_pretty(&self.config)?)?;
+        let (ground, name, env) = (Arc::clone(&self.ground), self.name.clone(), self.env);
+        let recipe = move || {
+            let launch = Launch::new(Arc::clone(&ground), &name, &binary).args(["serve", "--config"]).arg(&file);
+            env.iter().fold(launch, |launch, (name, value)| launch.env(name, value)).with_rig_hosts()
+        };
+        Daemon::start_new(self.ground, self.name, self.address, self.observed_at, Box::new(recipe))
+    }
+}
