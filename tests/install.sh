@@ -22,6 +22,7 @@ nsenter          util-linux
 setpriv          util-linux
 ps               procps
 curl             curl
+cc               gcc
 '
 
 POLICY=/usr/sbin/policy-rc.d

@@ -36,7 +36,7 @@ enum Command {
 #[derive(Debug, Args)]
 struct Arguments {
     /// YAML file with any of these options as keys
-    #[arg(long, value_name = "FILE", env = "LARDER_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "LARDER_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
     #[command(flatten)]
     options: Options,

@@ -22,59 +22,59 @@ const MAX_FILE: u64 = 1024 * 1024;
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct Options {
     /// Where the hub is [default: http://127.0.0.1:5000]
-    #[arg(long, value_name = "URL", env = "LARDER_HUB")]
+    #[arg(long, value_name = "URL", env = "LARDER_HUB", hide_env_values = true)]
     hub: Option<String>,
     /// Go on although the way to the hub is not encrypted and leaves this machine
-    #[arg(long, env = "LARDER_INSECURE_HUB", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, env = "LARDER_INSECURE_HUB", hide_env_values = true, num_args = 0..=1, default_missing_value = "true")]
     insecure_hub: Option<bool>,
     /// CA certificates (PEM) to trust for the hub, beside the system's
-    #[arg(long, value_name = "FILE", env = "LARDER_HUB_CA")]
+    #[arg(long, value_name = "FILE", env = "LARDER_HUB_CA", hide_env_values = true)]
     hub_ca: Option<PathBuf>,
     /// Where the engine reaches the mirror [default: 127.0.0.1:797]
-    #[arg(long, value_name = "ADDR", env = "LARDER_LISTEN")]
+    #[arg(long, value_name = "ADDR", env = "LARDER_LISTEN", hide_env_values = true)]
     listen: Option<String>,
     /// Where metrics and health are served; "off" for nowhere [default: 127.0.0.1:798]
-    #[arg(long, value_name = "ADDR", env = "LARDER_METRICS")]
+    #[arg(long, value_name = "ADDR", env = "LARDER_METRICS", hide_env_values = true)]
     metrics: Option<String>,
     /// Where layers are kept [default: /var/lib/larder-agent/cache]
-    #[arg(long, value_name = "DIR", env = "LARDER_CACHE_DIR")]
+    #[arg(long, value_name = "DIR", env = "LARDER_CACHE_DIR", hide_env_values = true)]
     cache_dir: Option<PathBuf>,
     /// Where the agent keeps what it must not forget [default: /var/lib/larder-agent/state]
-    #[arg(long, value_name = "DIR", env = "LARDER_STATE_DIR")]
+    #[arg(long, value_name = "DIR", env = "LARDER_STATE_DIR", hide_env_values = true)]
     state_dir: Option<PathBuf>,
     /// The socket by which the other commands reach a running agent [default: /run/larder/agent.sock]
-    #[arg(long, value_name = "PATH", env = "LARDER_ADMIN_SOCKET")]
+    #[arg(long, value_name = "PATH", env = "LARDER_ADMIN_SOCKET", hide_env_values = true)]
     admin_socket: Option<PathBuf>,
     /// The engine to configure: "docker", or "none" to run the mirror alone [default: docker]
-    #[arg(long, value_name = "ENGINE", env = "LARDER_ENGINE")]
+    #[arg(long, value_name = "ENGINE", env = "LARDER_ENGINE", hide_env_values = true)]
     engine: Option<EngineKind>,
     /// The engine's socket [default: unix:///var/run/docker.sock]
-    #[arg(long, value_name = "URL", env = "LARDER_DOCKER_HOST")]
+    #[arg(long, value_name = "URL", env = "LARDER_DOCKER_HOST", hide_env_values = true)]
     docker_host: Option<String>,
     /// The folder of the engine's daemon.json [default: /etc/docker]
-    #[arg(long, value_name = "DIR", env = "LARDER_DOCKER_CONFIG_DIR")]
+    #[arg(long, value_name = "DIR", env = "LARDER_DOCKER_CONFIG_DIR", hide_env_values = true)]
     docker_config_dir: Option<PathBuf>,
     /// What the engine calls that folder, where the agent sees it through a mount
-    #[arg(long, value_name = "DIR", env = "LARDER_DOCKER_CONFIG_DIR_ON_HOST")]
+    #[arg(long, value_name = "DIR", env = "LARDER_DOCKER_CONFIG_DIR_ON_HOST", hide_env_values = true)]
     docker_config_dir_on_host: Option<PathBuf>,
     /// The engine's pid file [default: /var/run/docker.pid]
-    #[arg(long, value_name = "FILE", env = "LARDER_DOCKER_PID_FILE")]
+    #[arg(long, value_name = "FILE", env = "LARDER_DOCKER_PID_FILE", hide_env_values = true)]
     docker_pid_file: Option<PathBuf>,
     /// What the engine does when the mirror cannot serve: "origin" sends it there at once, "none" (nodes without a way
     /// out) waits for the hub and serves the last known tags [default: origin]
-    #[arg(long, value_name = "WHERE", env = "LARDER_FALLBACK")]
+    #[arg(long, value_name = "WHERE", env = "LARDER_FALLBACK", hide_env_values = true)]
     fallback: Option<Fallback>,
     /// The node's id; in a Swarm service {{.Node.ID}} [default: the host name]
-    #[arg(long, value_name = "ID", env = "LARDER_NODE_ID")]
+    #[arg(long, value_name = "ID", env = "LARDER_NODE_ID", hide_env_values = true)]
     node_id: Option<String>,
     /// Seconds that running downloads may take when the agent stops [default: 30]
-    #[arg(long, value_name = "SECONDS", env = "LARDER_DRAIN")]
+    #[arg(long, value_name = "SECONDS", env = "LARDER_DRAIN", hide_env_values = true)]
     drain: Option<u64>,
     /// Log lines for people ("text") or for machines ("json") [default: text]
-    #[arg(long, value_name = "FORMAT", env = "LARDER_LOG_FORMAT")]
+    #[arg(long, value_name = "FORMAT", env = "LARDER_LOG_FORMAT", hide_env_values = true)]
     log_format: Option<LogFormat>,
     /// Least important log lines: error, warn, info, debug [default: info]
-    #[arg(long, value_name = "LEVEL", env = "LARDER_LOG_LEVEL")]
+    #[arg(long, value_name = "LEVEL", env = "LARDER_LOG_LEVEL", hide_env_values = true)]
     log_level: Option<LogLevel>,
 }
 

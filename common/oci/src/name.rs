@@ -12,7 +12,7 @@ pub const MAX_NAME: usize = 255;
 /// Longest tag, in bytes (distribution specification).
 pub const MAX_TAG: usize = 128;
 
-/// A registry by the host[:port] that a person would write in front of an image: `docker.io`, `ghcr.io`,
+/// A registry by the `host[:port]` that a person would write in front of an image: `docker.io`, `ghcr.io`,
 /// `msr.example.com:8443`. Lower case; Docker Hub's other host names are all `docker.io`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Registry(Arc<str>);

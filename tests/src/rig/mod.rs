@@ -2,7 +2,7 @@
 //!
 //! A [`Rig`] is one temporary folder and one network namespace. Registries, hub, agents and engines of a rig live in
 //! that namespace together, so ports are private to the rig, 127.0.0.2:443 can be Docker Hub, and nothing a test
-//! does can reach the machine's own network. A test is a [`story`]: it gets a rig, tells what happens, and fails when
+//! does can reach the machine's own network. A test is a [`story()`]: it gets a rig, tells what happens, and fails when
 //! its body fails or when anything of it is left on the machine afterwards.
 //!
 //! ```no_run
