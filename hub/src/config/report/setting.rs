@@ -67,7 +67,8 @@ struct Inside {
 
 impl Rows<'_> {
     fn section(&mut self, keys: &'static [Key], value: &Value, path: &str, inside: Inside) {
-        // Someone said something here, so what they left out has a meaning too.
+        // What is left out has a meaning where the section is in use: always, or because someone said something in it.
+        let always = keys.iter().any(|key| matches!(key.default, Fallback::Value(_)));
         let has_default =
             |name: &str| keys.iter().any(|key| key.name == name && matches!(key.default, Fallback::Value(_)));
         let given =
@@ -76,7 +77,7 @@ impl Rows<'_> {
             let path = join(path, key.name);
             match (value.get(key.name), key.default) {
                 (Some(value), _) => self.value(key, &key.kind, value, &path, inside),
-                (None, Fallback::Words(words)) if given && !inside.idle => {
+                (None, Fallback::Words(words)) if (always || given) && !inside.idle => {
                     self.push(key, path, words.to_owned(), &At::Default, inside);
                 }
                 (None, _) => {}

@@ -66,6 +66,8 @@ health.storagedriver.threshold    3                             default         
 proxy.remoteurl                   https://registry-1.docker.io  default            registry to cache
 proxy.ttl                         none; room alone decides      default            age limit of content
 proxy.cachewritetimeout           none; silence alone ends one  default            limit for a blob's download
+larder.registry                   its own host's                default            whose images the upstream
+                                                                                   has
 larder.tagfreshness               1m                            default            a tag is asked for again
                                                                                    after
 larder.stalelimit                 720h                          default            oldest answer if upstream
