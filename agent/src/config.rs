@@ -98,6 +98,16 @@ pub(crate) enum Fallback {
     None,
 }
 
+impl Fallback {
+    /// How long a living hub is waited for. Engines give up after 30 s at the earliest.
+    pub(crate) fn patience(self) -> Duration {
+        match self {
+            Self::Origin => Duration::from_secs(20),
+            Self::None => Duration::from_secs(25),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum LogFormat {

@@ -3,7 +3,7 @@
 //! "Not me" is 404, and at once: every engine then goes on to the next endpoint within a second. Whatever the reason, the
 //! engine is told nothing else, because everything else costs it seconds to minutes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -30,12 +30,13 @@ pub(crate) struct Mirror {
 struct Shelf {
     proxy: Proxy,
     canary: Canary,
+    patience: Duration,
 }
 
 impl Mirror {
-    /// Answers from `proxy`; the request for `canary` is noticed by itself.
-    pub(crate) fn new(proxy: Proxy, canary: Canary, requests: Requests) -> Self {
-        Self { registry: Arc::new(Shelf { proxy, canary }), requests }
+    /// Answers from `proxy`, within the time `patience`; the request for `canary` is noticed by itself.
+    pub(crate) fn new(proxy: Proxy, canary: Canary, patience: Duration, requests: Requests) -> Self {
+        Self { registry: Arc::new(Shelf { proxy, canary, patience }), requests }
     }
 }
 
@@ -53,15 +54,24 @@ impl Registry for Shelf {
         if let Some(answer) = self.canary.answer(name, reference) {
             return Ok(answer);
         }
-        self.proxy.manifest(name, reference, head).await.map_err(not_here)
+        self.soon(self.proxy.manifest(name, reference, head)).await
     }
 
     async fn blob(&self, name: &Name, digest: &Digest) -> Result<Blob, Error> {
-        self.proxy.blob(name, digest).await.map_err(not_here)
+        self.soon(self.proxy.blob(name, digest)).await
     }
 
     async fn blob_size(&self, name: &Name, digest: &Digest) -> Result<u64, Error> {
-        self.proxy.blob_size(name, digest).await.map_err(not_here)
+        self.soon(self.proxy.blob_size(name, digest)).await
+    }
+}
+
+impl Shelf {
+    /// What `asking` gives, if it gives it in time: an engine that is kept waiting may wait for ever (dockerd before
+    /// containerd 2.3 has no limit of its own). What was begun goes on, for whoever asks next.
+    async fn soon<T>(&self, asking: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let late = || Error::new(Code::ManifestUnknown, "the hub did not answer in time");
+        tokio::time::timeout(self.patience, asking).await.map_err(|_| late()).flatten().map_err(not_here)
     }
 }
 

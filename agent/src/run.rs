@@ -71,7 +71,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     metrics.collect(HubCollector(Arc::clone(&breaker)));
     let requests = Requests::new(&mut metrics, false);
     let canary = Canary::new();
-    let mirror = Mirror::new(proxy, canary.clone(), requests);
+    let mirror = Mirror::new(proxy, canary.clone(), settings.fallback.patience(), requests);
 
     shutdown.on_signals().context("cannot listen for signals")?;
     tracing::info!(

@@ -26,7 +26,7 @@ enum Command {
     Serve {
         /// Configuration: a config.yml of CNCF distribution (version 0.1), of its registry:2 and registry:3 images
         /// or of MSR's content cache
-        #[arg(long, short, value_name = "FILE")]
+        #[arg(long, short, value_name = "FILE", env = FILE_VARIABLE, hide_env_values = true)]
         config: Option<PathBuf>,
     },
     /// Look at the configuration
@@ -49,11 +49,17 @@ enum ConfigCommand {
     },
 }
 
+/// The variable by which distribution's own program is told its file; no key of the configuration.
+const FILE_VARIABLE: &str = "REGISTRY_CONFIGURATION_PATH";
+
 /// Runs what was asked for.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where a command answers a person")]
 pub(crate) fn run(cli: Cli) -> ExitCode {
-    let environment =
-        || std::env::vars_os().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
+    // What is not Unicode names no key of ours.
+    let environment = || {
+        let variables = std::env::vars_os().filter(|(name, _)| name != FILE_VARIABLE);
+        variables.filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()))
+    };
     match cli.command {
         Command::Serve { config } => match config::load(config.as_deref(), environment()) {
             Ok(loaded) => match serve::run(loaded) {

@@ -26,9 +26,11 @@ impl Front {
 
     async fn registry(&self, request: Request<Incoming>) -> Response<Body> {
         let mut response = server::answer(&self.proxy, &request).await;
-        for (name, value) in &self.headers {
-            response.headers_mut().append(name, value.clone());
+        // The operator's word counts, where we say the same header.
+        for name in self.headers.keys() {
+            response.headers_mut().remove(name);
         }
+        response.headers_mut().extend(self.headers.clone());
         response
     }
 

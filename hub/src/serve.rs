@@ -13,7 +13,6 @@ use larder_service::{
 use tonic::service::Routes;
 
 use crate::{
-    access::exposure::{self, Exposure},
     checks,
     config::{self, Config, Formatter, Level, ListenAddress, Loaded},
     fleet::{Nodes, NodesCollector, Sessions},
@@ -37,13 +36,6 @@ pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let Config { log, http, storage, upstream, freshness, health: health_checks } = config;
-    exposure::permit(Exposure {
-        has_login: upstream.login.is_some(),
-        verifies_clients: http.tls.as_ref().is_some_and(verifies_clients),
-        is_loopback: http.addr.is_loopback(),
-    })
-    .map_err(anyhow::Error::msg)?;
-
     let shutdown = Shutdown::new(http.drain_timeout);
     let tls = http.tls.as_ref().map(|tls| tls::server(&settings(tls), tls::ALPN_ANY)).transpose()?;
     let is_secure = tls.is_some();
@@ -100,10 +92,6 @@ async fn bind(address: &ListenAddress, tls: Option<rustls::ServerConfig>) -> any
     let resolved =
         tokio::task::block_in_place(|| address.resolve()).with_context(|| format!("cannot listen on {address}"))?;
     Ok(Listener::bind(&resolved, tls).await?)
-}
-
-fn verifies_clients(tls: &config::Tls) -> bool {
-    tls.clients.as_ref().is_some_and(|clients| clients.auth == config::ClientAuth::RequireAndVerify)
 }
 
 fn settings(tls: &config::Tls) -> ServerSettings {

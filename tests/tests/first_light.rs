@@ -7,13 +7,17 @@
     reason = "the files of a rig need not outlive a crash; the times of pulls are worth a line"
 )]
 
-use std::{fs, time::Duration};
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use larder_tests::rig::{
     Rig,
-    access::AccessLog,
+    access::{AccessLog, Kind},
     engine::Engine,
+    faults::{Fault, When},
     images::{self, Format, Image},
     larder::Daemon,
     registry::{Registry, Rules},
@@ -219,6 +223,40 @@ fn a_private_registry_behind_a_token_server_and_a_private_ca() -> Result<()> {
         }
         hub.get("/v2/other/app/manifests/1").send()?.expect(403)?;
         ensure!(!hub.logs().contains("s3cret-pw"), "a secret in the log");
+        Ok(())
+    })
+}
+
+#[test]
+fn who_stops_lets_running_downloads_finish() -> Result<()> {
+    story(|rig| {
+        // Two images, so that neither daemon has yet what it is asked for.
+        let (first, second) = (images::big("library/one", "1", 1).build()?, images::big("library/two", "1", 2).build()?);
+        let upstream = rig.faulty_upstream("upstream").as_docker_hub().image(&first).image(&second).start()?;
+        let hub = rig.hub("hub").remote("https://registry-1.docker.io").trust(&rig.ca().file()).start()?;
+        let agent = rig.agent("agent", &hub.url()).arg("--engine").arg("none").start()?;
+        upstream.fault(When::from(Kind::Blob), Fault::Drip(1_000_000));
+        for (daemon, image) in [(&agent, &first), (&hub, &second)] {
+            let repository = image.repository();
+            let manifest = format!("/v2/{repository}/manifests/{}", image.manifest_digest());
+            daemon.get(&manifest).send()?.expect(200)?;
+            let layer = image.layers().iter().max_by_key(|layer| layer.size()).context("it has layers")?;
+            let (download, start) = (daemon.get(&format!("/v2/{repository}/blobs/{}", layer.digest())), Instant::now());
+            let reply = thread::scope(|scope| -> Result<_> {
+                let download = scope.spawn(|| download.send());
+                until("the download runs", Duration::from_secs(10), || {
+                    Ok((received(&hub)? > 0.0 && upstream.log().gets_of_blob(layer.digest()) == 1).then_some(()))
+                })?;
+                let status = daemon.stop(Duration::from_secs(20))?;
+                ensure!(status.success(), "{} ended with {status}", daemon.name());
+                download.join().map_err(|_| anyhow::anyhow!("the download panicked"))?
+            })?;
+            ensure!(reply.broken.is_none(), "{} cut it: {:?}", daemon.name(), reply.broken);
+            assert_eq!(images::sha256(&reply.body), layer.digest());
+            println!("{} drained in {:.1} s", daemon.name(), start.elapsed().as_secs_f64());
+            ensure!(start.elapsed() > Duration::from_millis(900), "it was not running when it was told to stop");
+            ensure!(daemon.get("/v2/").send().is_err(), "{} takes new requests", daemon.name());
+        }
         Ok(())
     })
 }

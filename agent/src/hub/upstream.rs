@@ -13,7 +13,7 @@ use larder_oci::{Digest, Reference, Registry, RepositoryName, Tag};
 use larder_proxy::{Upstream, Upstreams};
 
 use super::breaker::Breaker;
-use crate::config::{Fallback, Settings};
+use crate::config::Settings;
 
 /// The hub, for every registry.
 #[derive(Debug)]
@@ -38,11 +38,7 @@ struct Blobs {
 impl Hub {
     /// The hub of `settings`; nothing is asked of it yet.
     pub(crate) fn new(settings: &Settings, breaker: Arc<Breaker>) -> anyhow::Result<Self> {
-        let headers = match settings.fallback {
-            // Engines give up after 30 s at the earliest.
-            Fallback::Origin => Duration::from_secs(20),
-            Fallback::None => Duration::from_secs(25),
-        };
+        let headers = settings.fallback.patience();
         let client = Client::new(Options {
             url: settings.hub.clone(),
             name: "hub".to_owned(),
