@@ -23,6 +23,7 @@ help:
 	@echo '                 unit          1 min   every crate by itself'
 	@echo '                 rig           1 min   the registries, engines and faults that the suites stand on'
 	@echo '                 first_light   2 min   a real engine through agent and hub, and without either'
+	@echo '                 drop_in       1 min   files and folders of the caches that people run today'
 	@echo '                 bad_input     3 min   hostile upstreams, names, frames, folders'
 	@echo 'make check     formatting, lints, documentation, licenses and bans of dependencies    5 min from nothing'
 	@echo 'make release   the two programs, static, in $(RELEASE)'

@@ -11,6 +11,8 @@ cd "$(dirname "$0")/.."
 # Suite, and what it needs: root, and packages by the names install.sh gives them.
 SUITES='
 rig  root docker.io docker-cli docker-registry busybox-static iproute2 apache2-utils util-linux procps
+first_light  root docker.io docker-cli docker-registry busybox-static iproute2 apache2-utils util-linux procps
+drop_in  root docker-registry busybox-static iproute2 apache2-utils util-linux procps
 '
 
 MISSING=$(tests/install.sh --missing)

@@ -231,7 +231,8 @@ fn a_private_registry_behind_a_token_server_and_a_private_ca() -> Result<()> {
 fn who_stops_lets_running_downloads_finish() -> Result<()> {
     story(|rig| {
         // Two images, so that neither daemon has yet what it is asked for.
-        let (first, second) = (images::big("library/one", "1", 1).build()?, images::big("library/two", "1", 2).build()?);
+        let (first, second) =
+            (images::big("library/one", "1", 1).build()?, images::big("library/two", "1", 2).build()?);
         let upstream = rig.faulty_upstream("upstream").as_docker_hub().image(&first).image(&second).start()?;
         let hub = rig.hub("hub").remote("https://registry-1.docker.io").trust(&rig.ca().file()).start()?;
         let agent = rig.agent("agent", &hub.url()).arg("--engine").arg("none").start()?;

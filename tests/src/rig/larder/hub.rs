@@ -27,6 +27,7 @@ pub struct HubBuilder {
     observed_at: SocketAddr,
     folder: PathBuf,
     config: Value,
+    text: Option<String>,
     env: Vec<(String, String)>,
     binary: Option<PathBuf>,
 }
@@ -46,7 +47,17 @@ impl Rig {
                 "debug": { "addr": observed_at.to_string(), "prometheus": { "enabled": true, "path": "/metrics" } },
             },
         });
-        HubBuilder { ground, name: name.to_owned(), address, observed_at, folder, config, env: vec![], binary: None }
+        HubBuilder {
+            ground,
+            name: name.to_owned(),
+            address,
+            observed_at,
+            folder,
+            config,
+            text: None,
+            env: vec![],
+            binary: None,
+        }
     }
 }
 
@@ -94,6 +105,14 @@ impl HubBuilder {
         self
     }
 
+    /// Starts from this file instead of the one that the other methods make, as somebody has it who runs another cache.
+    /// `ADDRESS` in it becomes the hub's address; where the hub is observed is set by `REGISTRY_HTTP_DEBUG_ADDR`.
+    pub fn text(mut self, text: &str) -> Self {
+        self.text = Some(text.replace("ADDRESS", &self.address.to_string()));
+        let observed_at = self.observed_at.to_string();
+        self.env("REGISTRY_HTTP_DEBUG_ADDR", &observed_at)
+    }
+
     /// Sets a variable of its environment, such as `REGISTRY_PROXY_REMOTEURL`.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
@@ -114,7 +133,8 @@ impl HubBuilder {
         let binary = self.binary.map_or_else(|| binaries::find("larder-hub"), Ok)?;
         fs::create_dir(&self.folder).with_context(|| format!("is there a second {}?", self.name))?;
         let file = self.folder.join("config.yml");
-        fs::write(&file, serde_json::to_vec_pretty(&self.config)?)?;
+        let text = self.text.map_or_else(|| serde_json::to_string_pretty(&self.config), Ok)?;
+        fs::write(&file, text)?;
         let (ground, name, env) = (Arc::clone(&self.ground), self.name.clone(), self.env);
         let recipe = move || {
             let launch = Launch::new(Arc::clone(&ground), &name, &binary).args(["serve", "--config"]).arg(&file);
