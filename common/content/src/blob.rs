@@ -8,8 +8,8 @@ use futures_util::{Stream, stream};
 use crate::{
     counters::Counters,
     disk::Stored,
+    error::ReadError,
     flight::{Follower, Progress},
-    pull_through::FetchError,
     read_at::read_at,
 };
 
@@ -33,17 +33,6 @@ pub struct BlobBody {
     offset: u64,
     end: Option<u64>,
     counters: Arc<Counters>,
-}
-
-/// Why the bytes stopped. Whoever sees it must cut the connection: what was sent so far is no blob.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The download broke, or was not what the digest names.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// The disk failed under the reader.
-    #[error("reading the cache failed: {0}")]
-    Disk(#[from] io::Error),
 }
 
 // === impl Blob ===

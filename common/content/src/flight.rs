@@ -4,7 +4,7 @@
 //! but for a tail that is held back until size and digest are verified, so that nobody ever has a whole blob of wrong
 //! bytes.
 
-use std::{fs::File, sync::Arc};
+use std::{fs::File, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, stream::Fuse};
@@ -12,8 +12,11 @@ use larder_oci::{Digest, Hasher};
 use tokio::sync::watch;
 
 use crate::{
+    counters::Counters,
+    disk::Disk,
+    error::FetchError,
     partial::Partial,
-    pull_through::{FetchError, Shared},
+    quarantine::Quarantine,
     read_at::CHUNK,
     source::{ByteRange, ByteStream, Fault, Fetched, Source, SourceError},
 };
@@ -44,6 +47,15 @@ pub(crate) struct Progress {
     pub(crate) file: Arc<File>,
     /// Offset up to which bytes may leave.
     pub(crate) readable: u64,
+}
+
+/// What every flight needs.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) disk: Disk,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) quarantine: Quarantine,
+    pub(crate) download_time: Option<Duration>,
 }
 
 /// The writer's end of a flight.

@@ -13,7 +13,8 @@ use crate::{
     blob::Blob,
     counters::Counters,
     disk::{Disk, Stored},
-    flight::{Flight, Follower},
+    error::FetchError,
+    flight::{Flight, Follower, Shared},
     quarantine::Quarantine,
     source::{Fault, Source, SourceError},
 };
@@ -27,15 +28,6 @@ pub struct PullThrough {
 
 type Flights = Arc<Mutex<HashMap<Digest, Follower>>>;
 
-/// What every flight needs.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) disk: Disk,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) quarantine: Quarantine,
-    pub(crate) download_time: Option<Duration>,
-}
-
 /// What a pull-through disk does not put up with. The default puts up with everything.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
@@ -44,17 +36,6 @@ pub struct Limits {
     pub quarantine: Option<Duration>,
     /// Longest time for one download. `None`: it ends only when its source says or sends nothing more.
     pub download_time: Option<Duration>,
-}
-
-/// Why a blob cannot be had.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum FetchError {
-    /// The last source asked is to blame.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// Our disk is to blame.
-    #[error("the cache's disk failed: {0}")]
-    Disk(Arc<io::Error>),
 }
 
 impl PullThrough {
@@ -176,12 +157,5 @@ struct Landing {
 impl Drop for Landing {
     fn drop(&mut self) {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.digest);
-    }
-}
-
-impl FetchError {
-    /// The error of a flight that ended without saying how: the process is shutting down.
-    pub(crate) fn abandoned() -> Self {
-        SourceError::new("cache", Fault::Skipped, "the download was given up").into()
     }
 }

@@ -12,10 +12,12 @@ mod transport;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use base64::Engine as _;
 use futures_util::future::BoxFuture;
+use http::HeaderValue;
 use larder_content::{Fault, SourceError};
 use larder_oci::{Registry, RepositoryName};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 pub use blobs::RepositoryBlobs;
@@ -100,6 +102,17 @@ pub struct Anonymous;
 impl Credentials for Anonymous {
     fn get(&self) -> BoxFuture<'_, Result<Option<Login>, String>> {
         Box::pin(async { Ok(None) })
+    }
+}
+
+impl Login {
+    /// `Authorization: Basic …`, kept out of every Debug print.
+    fn authorization(&self) -> HeaderValue {
+        let pair = format!("{}:{}", self.username, self.password.expose_secret());
+        let text = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
+        let mut value = HeaderValue::try_from(text).expect("base64 is a header value");
+        value.set_sensitive(true);
+        value
     }
 }
 

@@ -5,13 +5,11 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use base64::Engine as _;
 use http::{HeaderValue, header};
 use larder_content::{Fault, SourceError};
 use reqwest::Response;
-use secrecy::ExposeSecret as _;
 
-use super::{Credentials, Login, token::Tokens, transport::Transport};
+use super::{Credentials, token::Tokens, transport::Transport};
 use crate::{
     challenge::{self, Challenge},
     origin,
@@ -90,7 +88,7 @@ impl Auth {
                 let login = login.ok_or_else(|| {
                     transport.error(Fault::Denied, "it asks for a user name and password, and none is configured")
                 })?;
-                Ok(basic(&login))
+                Ok(login.authorization())
             }
             Challenge::Bearer { realm, service, .. } => {
                 let url = origin::realm(transport.base(), &realm).map_err(|refusal| {
@@ -110,13 +108,4 @@ impl Auth {
             }
         }
     }
-}
-
-/// `Authorization: Basic …`, kept out of every Debug print.
-pub(super) fn basic(login: &Login) -> HeaderValue {
-    let pair = format!("{}:{}", login.username, login.password.expose_secret());
-    let text = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
-    let mut value = HeaderValue::try_from(text).expect("base64 is a header value");
-    value.set_sensitive(true);
-    value
 }

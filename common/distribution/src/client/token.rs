@@ -11,7 +11,6 @@ use url::Url;
 
 use super::{
     Login,
-    auth::basic,
     transport::{Ask, Transport},
 };
 
@@ -102,7 +101,7 @@ async fn ask(transport: &Transport, mut url: Url, key: Key, login: Option<&Login
         }
     }
     let ask = Ask::get(url).with(header::ACCEPT, HeaderValue::from_static("application/json"));
-    let response = transport.send(&ask, login.map(basic).as_ref()).await?;
+    let response = transport.send(&ask, login.map(Login::authorization).as_ref()).await?;
     let who = login.map_or("anonymous".to_owned(), |login| format!("user {:?}", login.username));
     let response = transport.accept(response, &ask).map_err(|error| match error.fault {
         Fault::Denied => transport.error(Fault::Denied, format!("its token server refused {who} for {}", key.scope)),
