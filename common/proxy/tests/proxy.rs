@@ -21,9 +21,19 @@ use upstream::{Fake, Only};
 const MINUTE: Freshness = Freshness::Fixed(Duration::from_secs(60));
 const NEVER: Freshness = Freshness::Fixed(Duration::ZERO);
 
-fn proxy(folder: &Path, fake: &Arc<Fake>, freshness: Freshness, stale_limit: Option<Duration>) -> Proxy {
+async fn proxy(folder: &Path, fake: &Arc<Fake>, freshness: Freshness, stale_limit: Option<Duration>) -> Proxy {
     let policy = Policy { freshness, stale_limit, manifest_memory: 1 << 20 };
-    let content = PullThrough::new(Disk::open(folder).unwrap(), Limits::default());
+    // The download that the test before a restart left behind may be about to let go of the folder.
+    let opened = async {
+        loop {
+            match Disk::open(folder) {
+                Ok(disk) => return disk,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let disk = tokio::time::timeout(Duration::from_secs(20), opened).await.expect("the folder stays in use");
+    let content = PullThrough::new(disk, Limits::default());
     Proxy::new(Only::new("docker.io", fake), content, policy)
 }
 
@@ -56,7 +66,7 @@ fn code<T>(outcome: Result<T, Error>) -> Code {
 async fn a_tag_is_asked_for_when_it_is_no_longer_fresh_and_its_manifest_once() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::with_image("a", "1", b"layer");
-    let proxy_ = proxy(folder.path(), &fake, MINUTE, None);
+    let proxy_ = proxy(folder.path(), &fake, MINUTE, None).await;
     let one = tag("1");
     let many = join_all((0..10).map(|_| get(&proxy_, "a", &one))).await;
     let first = many[0].clone().unwrap();
@@ -67,7 +77,7 @@ async fn a_tag_is_asked_for_when_it_is_no_longer_fresh_and_its_manifest_once() {
     drop(proxy_);
 
     // A new process knows the tag and the manifest, but not that it is fresh.
-    let proxy_ = proxy(folder.path(), &fake, NEVER, None);
+    let proxy_ = proxy(folder.path(), &fake, NEVER, None).await;
     for _ in 0..2 {
         assert_eq!(get(&proxy_, "a", &tag("1")).await.unwrap().digest, first.digest);
     }
@@ -81,7 +91,7 @@ async fn a_tag_is_asked_for_when_it_is_no_longer_fresh_and_its_manifest_once() {
 async fn a_head_of_a_tag_costs_no_manifest() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::with_image("a", "1", b"layer");
-    let proxy = proxy(folder.path(), &fake, MINUTE, None);
+    let proxy = proxy(folder.path(), &fake, MINUTE, None).await;
     let answer = proxy.manifest(&name("a"), &tag("1"), true).await.unwrap();
     assert_eq!(fake.asked(), ["resolve a:1"]);
     let whole = get(&proxy, "a", &tag("1")).await.unwrap();
@@ -93,7 +103,7 @@ async fn the_hub_decides_for_both_tiers_how_long_a_tag_is_fresh() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::with_image("a", "1", b"layer");
     let at_most = Duration::from_secs(60);
-    let proxy = proxy(folder.path(), &fake, Freshness::AsTold { at_most }, None);
+    let proxy = proxy(folder.path(), &fake, Freshness::AsTold { at_most }, None).await;
     for (told, fresh) in [(None, 0), (Some(0), 0), (Some(7), 7), (Some(3600), 60)] {
         fake.fresh_for(told.map(Duration::from_secs));
         fake.point("a", &format!("t{fresh}{}", told.is_some()), b"layer");
@@ -119,7 +129,7 @@ async fn when_the_upstream_fails_the_last_known_tag_is_served_and_when_it_answer
         for stale_limit in [day, None] {
             let folder = tempfile::tempdir().unwrap();
             let fake = Fake::with_image("a", "1", b"layer");
-            let proxy = proxy(folder.path(), &fake, NEVER, stale_limit);
+            let proxy = proxy(folder.path(), &fake, NEVER, stale_limit).await;
             let digest = get(&proxy, "a", &tag("1")).await.unwrap().digest;
             fake.fail(Some(fault));
             let outcome = get(&proxy, "a", &tag("1")).await;
@@ -145,7 +155,7 @@ async fn when_the_upstream_fails_the_last_known_tag_is_served_and_when_it_answer
 async fn a_manifest_that_is_not_what_its_digest_says_is_not_kept() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::with_image("a", "1", b"layer");
-    let proxy = proxy(folder.path(), &fake, MINUTE, None);
+    let proxy = proxy(folder.path(), &fake, MINUTE, None).await;
     let honest = fake.manifest_of("a", "1");
     for wrong in [Bytes::from_static(b"<html>"), Bytes::from(vec![b' '; 5 << 20]), Bytes::from_static(b"{}")] {
         fake.replace_manifest(&honest, wrong);
@@ -166,7 +176,7 @@ async fn a_manifest_that_is_not_what_its_digest_says_is_not_kept() {
 async fn content_is_given_only_where_it_belongs() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::with_image("a", "1", b"layer");
-    let proxy = proxy(folder.path(), &fake, MINUTE, None);
+    let proxy = proxy(folder.path(), &fake, MINUTE, None).await;
     let layer = Digest::sha256(b"layer");
     let manifest = get(&proxy, "a", &tag("1")).await.unwrap().digest;
     assert_eq!(blob(&proxy, "a", &layer).await.unwrap(), &b"layer"[..]);
@@ -194,7 +204,7 @@ async fn content_is_given_only_where_it_belongs() {
 async fn the_size_of_a_blob_starts_no_download() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::with_image("a", "1", b"layer");
-    let proxy = proxy(folder.path(), &fake, MINUTE, None);
+    let proxy = proxy(folder.path(), &fake, MINUTE, None).await;
     let layer = Digest::sha256(b"layer");
     assert_eq!(proxy.blob_size(&name("a"), &layer).await.unwrap(), 5);
     assert_eq!(fake.asked(), [format!("blob a@{layer} 0-1")]);
@@ -206,7 +216,7 @@ async fn the_size_of_a_blob_starts_no_download() {
 async fn what_expired_is_fetched_again() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::with_image("a", "1", b"layer");
-    let proxy_ = proxy(folder.path(), &fake, MINUTE, None);
+    let proxy_ = proxy(folder.path(), &fake, MINUTE, None).await;
     let layer = Digest::sha256(b"layer");
     get(&proxy_, "a", &tag("1")).await.unwrap();
     blob(&proxy_, "a", &layer).await.unwrap();
@@ -220,7 +230,7 @@ async fn what_expired_is_fetched_again() {
     let removed = proxy_.content().expire(SystemTime::now() + Duration::from_secs(5)).await.unwrap();
     assert_eq!(removed, 2, "a manifest and a layer");
     drop(proxy_);
-    let proxy_ = proxy(folder.path(), &fake, NEVER, None);
+    let proxy_ = proxy(folder.path(), &fake, NEVER, None).await;
     fake.asked();
     get(&proxy_, "a", &tag("1")).await.unwrap();
     assert_eq!(blob(&proxy_, "a", &layer).await.unwrap(), &b"layer"[..]);
@@ -231,14 +241,14 @@ async fn what_expired_is_fetched_again() {
 async fn a_damaged_manifest_on_the_disk_is_fetched_again() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::with_image("a", "1", b"layer");
-    let proxy_ = proxy(folder.path(), &fake, MINUTE, None);
+    let proxy_ = proxy(folder.path(), &fake, MINUTE, None).await;
     let digest = get(&proxy_, "a", &tag("1")).await.unwrap().digest;
     let path = proxy_.content().disk().layout().blob(&digest);
     drop(proxy_);
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[3] ^= 1;
     larder_content::durable::replace(&path, &bytes, larder_content::durable::Sync::No).unwrap();
-    let proxy_ = proxy(folder.path(), &fake, MINUTE, None);
+    let proxy_ = proxy(folder.path(), &fake, MINUTE, None).await;
     let answer = get(&proxy_, "a", &Reference::Digest(digest)).await.unwrap();
     assert!(digest.matches(&answer.content.unwrap()));
     assert!(digest.matches(&std::fs::read(&path).unwrap()), "the disk is mended too");
