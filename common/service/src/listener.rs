@@ -1,6 +1,15 @@
 //! Listening: TCP, TLS, HTTP/1.1 and HTTP/2 on one port, and an end without a cut.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use ::http::{Request, Response};
 use http_body_util::BodyExt as _;
@@ -91,15 +100,28 @@ impl Listener {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
                 let Some(stream) = secure(stream, acceptor).await else { return };
+                let spoke = Arc::new(AtomicBool::new(false));
+                let heard = Arc::clone(&spoke);
                 let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+                    heard.store(true, Ordering::Relaxed);
                     request.extensions_mut().insert(Peer(peer));
                     let handler = handler.clone();
                     async move { Ok::<_, Infallible>(handler.handle(request).await.map(|body| body.map_err(Into::into))) }
                 });
                 let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
-                // A client that goes away is no event; a body that broke was logged where it broke.
-                if let Err(error) = watcher.watch(connection).await {
-                    tracing::debug!(%peer, %error, "connection ended");
+                // Which version of HTTP is spoken shows only by what is said: hyper waits for that without end.
+                let silence = async {
+                    tokio::time::sleep(PATIENCE).await;
+                    if spoke.load(Ordering::Relaxed) {
+                        std::future::pending::<()>().await;
+                    }
+                };
+                tokio::select! {
+                    ended = watcher.watch(connection) => if let Err(error) = ended {
+                        // A client that goes away is no event; a body that broke was logged where it broke.
+                        tracing::debug!(%peer, %error, "connection ended");
+                    },
+                    () = silence => tracing::debug!(%peer, "closed a connection that asked for nothing"),
                 }
             });
         }
@@ -134,3 +156,6 @@ async fn secure(stream: TcpStream, acceptor: Option<TlsAcceptor>) -> Option<Box<
         Err(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
