@@ -8,7 +8,7 @@
 # CI=true something missing is a failure, as is an installation that does not work.
 set -euo pipefail
 
-# Command that is looked for, and the package it comes from.
+# Command (or file, by its whole path) that is looked for, and the package it comes from.
 NEEDS='
 dockerd          docker.io
 docker           docker-cli|docker.io
@@ -23,6 +23,7 @@ setpriv          util-linux
 ps               procps
 curl             curl
 cc               gcc
+/usr/include/stdio.h libc6-dev
 '
 
 POLICY=/usr/sbin/policy-rc.d
@@ -32,6 +33,10 @@ MARK='# written by larder, tests/install.sh, for as long as it runs'
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 is_there() {
+  if [[ $1 == /* ]]; then
+    [[ -e $1 ]]
+    return
+  fi
   command -v "$1" >/dev/null || return 1
   # Only a static busybox runs in an image that holds nothing else. (ldd fails on a static program.)
   [[ $1 != busybox ]] || ! ldd "$(command -v busybox)" >/dev/null 2>&1
