@@ -5,6 +5,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+ifneq ($(shell uname -s),Linux)
+$(error Larder is built and run on Linux)
+endif
+
 TARGET := $(shell uname -m)-unknown-linux-gnu
 # One static build serves the image, the demo and the suites.
 RELEASE := target/$(TARGET)/release
@@ -24,6 +28,7 @@ help:
 	@echo '                 rig           1 min   the registries, engines and faults that the suites stand on'
 	@echo '                 first_light   2 min   a real engine through agent and hub, and without either'
 	@echo '                 drop_in       1 min   files and folders of the caches that people run today'
+	@echo '                 demo          1 min   the demo: Docker Hub in reach, failing, out of reach; interrupted'
 	@echo '                 bad_input     3 min   hostile upstreams, names, frames, folders'
 	@echo 'make check     formatting, lints, documentation, licenses and bans of dependencies    5 min from nothing'
 	@echo 'make release   the two programs, static, in $(RELEASE)'
@@ -75,4 +80,4 @@ suites:
 .PHONY: demo
 demo: release
 	@cargo build --quiet --locked -p larder-tests --bin larder-demo
-	@target/debug/larder-demo
+	@target/debug/larder-demo $(if $(KEEP),--keep)

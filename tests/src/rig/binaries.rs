@@ -25,7 +25,8 @@ pub fn find(name: &str) -> Result<PathBuf> {
         None => ["x86_64-unknown-linux-gnu/release", "release", "debug"].map(|f| target.join(f)).to_vec(),
     };
     match folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file()) {
-        Some(path) => Ok(path),
+        // Programs of a rig start in another folder than this one.
+        Some(path) => Ok(std::path::absolute(path)?),
         None => bail!(
             "{name} is not built (looked in {}); build it with `cargo build --release --bins`, or set LARDER_BIN_DIR",
             folders.iter().map(|f| f.display().to_string()).collect::<Vec<_>>().join(", "),

@@ -121,9 +121,20 @@ impl Rig {
         Ok(Footprint::new(self.root(), self.ground.net()?.entrance()))
     }
 
+    /// Ends everything of the rig now, from whatever thread: calls of others that are under way fail, and new ones are
+    /// refused. Drop the rig once those have returned; that clears away what they left meanwhile.
+    pub fn end(&self) {
+        self.ground.take_down();
+    }
+
+    /// The folder with the logs of everything that runs in the rig, one file each, by name.
+    pub fn logs(&self) -> PathBuf {
+        self.root().join("logs")
+    }
+
     /// The ends of all logs of the rig, `lines` of each.
     pub fn log_tails(&self, lines: usize) -> String {
-        let logs = fs::read_dir(self.root().join("logs")).into_iter().flatten().flatten();
+        let logs = fs::read_dir(self.logs()).into_iter().flatten().flatten();
         let logs: BTreeMap<_, _> = logs.map(|e| (e.file_name(), e.path())).collect();
         let show = |(name, path): (OsString, PathBuf)| {
             let text = String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();

@@ -30,6 +30,7 @@ pub mod engine;
 mod facts;
 pub mod faults;
 mod footprint;
+pub mod gate;
 mod ground;
 pub mod http;
 pub mod images;

@@ -120,7 +120,7 @@ impl Drop for Net {
 }
 
 /// Moves the calling thread, and no other, into the namespace.
-fn enter(entrance: &File) -> Result<()> {
+pub(crate) fn enter(entrance: &File) -> Result<()> {
     move_into_link_name_space(entrance.as_fd(), Some(LinkNameSpaceType::Network)).context("setns")
 }
 

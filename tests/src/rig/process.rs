@@ -7,6 +7,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fs::{self, File, OpenOptions},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -153,6 +154,8 @@ impl Launch {
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).env_clear().envs(self.ground.environment()).envs(self.env);
         command.stdin(Stdio::null()).stdout(out).stderr(err).current_dir("/");
+        // Ctrl-C at a terminal is for whoever made the rig, and for nobody in it.
+        command.process_group(0);
         let child = self.ground.net()?.by_hand(move || command.spawn())?;
         let child = child.with_context(|| format!("starting {}", self.name))?;
         let outer = child.id().cast_signed();

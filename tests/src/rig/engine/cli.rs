@@ -17,6 +17,12 @@ const DEBIAN: &str = "/usr/bin/docker";
 /// Longer than an engine's own longest fallback (80 s, classic store, mirror killed in mid-blob).
 const LIMIT: Duration = Duration::from_secs(180);
 
+/// The `docker` program: the one that Debian ships with its engine, if a newer one is installed beside it. 29 refuses
+/// 20.10.
+pub(crate) fn program() -> &'static str {
+    if Path::new(DEBIAN).exists() { DEBIAN } else { "docker" }
+}
+
 impl Engine {
     /// Runs `docker ARGS` against this engine, with a configuration of its own.
     ///
@@ -31,9 +37,7 @@ impl Engine {
     /// # Errors
     /// When it does not end within `limit`; not when it fails.
     pub fn try_docker(&self, limit: Duration, args: &[&str]) -> Result<Finished> {
-        // The one that Debian ships with its engine, if a newer one is installed beside it: 29 refuses 20.10.
-        let program = if Path::new(DEBIAN).exists() { DEBIAN } else { "docker" };
-        let launch = Launch::new(Arc::clone(&self.ground), &format!("{}-docker", self.name), program);
+        let launch = Launch::new(Arc::clone(&self.ground), &format!("{}-docker", self.name), program());
         let launch = launch.env("DOCKER_CONFIG", self.cli_folder()).env("DOCKER_BUILDKIT", "0");
         launch.arg("--host").arg(self.host()).args(args).finish(limit)
     }

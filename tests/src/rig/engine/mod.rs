@@ -28,6 +28,7 @@ use node::Node;
 
 pub use api::ApiReply;
 pub use builder::EngineBuilder;
+pub(crate) use cli::program as docker_program;
 
 /// An engine is up within two seconds; this is for machines that are busy with something else.
 const READY: Duration = Duration::from_secs(60);
@@ -42,6 +43,7 @@ pub struct Engine {
     name: String,
     folder: PathBuf,
     flags: Vec<String>,
+    env: Vec<(String, String)>,
     node: Node,
     daemon: Mutex<Option<Process>>,
 }
@@ -141,9 +143,8 @@ impl Engine {
     /// # Errors
     /// When it does not come up, or runs.
     pub fn start(&self) -> Result<()> {
-        let ca = self.ground.ca().file();
-        let launch = self.command(&self.name, "dockerd").args(&self.flags).env("SSL_CERT_FILE", ca).expendable();
-        let daemon = launch.start()?;
+        let launch = self.command(&self.name, "dockerd").args(&self.flags).expendable();
+        let daemon = self.env.iter().fold(launch, |launch, (name, value)| launch.env(name, value)).start()?;
         *self.daemon.lock().unwrap_or_else(PoisonError::into_inner) = Some(daemon.clone());
         until(&format!("engine {} to answer", self.name), READY, || {
             daemon.still_running()?;

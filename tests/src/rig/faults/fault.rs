@@ -1,5 +1,7 @@
 //! How an upstream can fail, and when it is to do so. Pure.
 
+use bytes::Bytes;
+
 use crate::rig::access::Kind;
 
 /// How a connection ends before its time.
@@ -47,6 +49,8 @@ pub enum Fault {
     IgnoreRange,
     /// Sends so many bytes of the body per second.
     Drip(usize),
+    /// Sends these bytes as they are, whatever was asked, and ends the connection: for what has no fault of its own.
+    Raw(Bytes),
 }
 
 /// Which requests a fault is for.
@@ -55,6 +59,7 @@ pub struct When {
     kind: Option<Kind>,
     method: Option<String>,
     reference: Option<String>,
+    text: Option<String>,
     skip: usize,
     times: Option<usize>,
 }
@@ -79,6 +84,13 @@ impl When {
         self
     }
 
+    /// Requests only that have this in their path or query, as it was sent: a repository, the scope of a token.
+    #[must_use]
+    pub fn saying(mut self, text: &str) -> Self {
+        self.text = Some(text.to_owned());
+        self
+    }
+
     /// Lets so many of them pass first.
     #[must_use]
     pub fn after(mut self, requests: usize) -> Self {
@@ -93,9 +105,10 @@ impl When {
         self
     }
 
-    fn fits(&self, method: &str, path: &str) -> bool {
-        let path = path.split('?').next().unwrap_or_default();
-        self.kind.is_none_or(|kind| Kind::of(path) == kind)
+    fn fits(&self, method: &str, target: &str) -> bool {
+        let path = target.split('?').next().unwrap_or_default();
+        self.text.as_deref().is_none_or(|text| target.contains(text))
+            && self.kind.is_none_or(|kind| Kind::of(path) == kind)
             && self.method.as_deref().is_none_or(|m| m == method)
             && self.reference.as_deref().is_none_or(|r| path.rsplit('/').next() == Some(r))
     }
@@ -116,11 +129,11 @@ impl Plan {
         self.0.push((when, fault, 0));
     }
 
-    /// How to fail this request, if at all. Counts it.
-    pub(crate) fn next(&mut self, method: &str, path: &str) -> Option<Fault> {
+    /// How to fail the request of this path and query, if at all. Counts it.
+    pub(crate) fn next(&mut self, method: &str, target: &str) -> Option<Fault> {
         let (when, fault, seen) = self.0.iter_mut().rev().find(|(when, _, seen)| {
             let spent = when.times.is_some_and(|times| *seen >= when.skip + times);
-            when.fits(method, path) && !spent
+            when.fits(method, target) && !spent
         })?;
         *seen += 1;
         (*seen > when.skip).then(|| fault.clone())
@@ -143,5 +156,8 @@ mod tests {
         assert_eq!(next("GET").as_deref(), Some("Status(500)"));
         assert_eq!(next("GET").as_deref(), Some("Hang"));
         assert!(plan.next("GET", "/v2/").is_none());
+        plan.add(When::from(Kind::Token).saying("%3Aa%3A"), Fault::Hang);
+        assert!(plan.next("GET", "/token?scope=repository%3Aa%3Apull").is_some());
+        assert!(plan.next("GET", "/token?scope=repository%3Ab%3Apull").is_none());
     }
 }

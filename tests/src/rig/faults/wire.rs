@@ -27,7 +27,8 @@ pub(crate) async fn serve(mut wire: Pin<Box<dyn Wire>>, shared: Arc<Shared>) {
     // A request that cannot be read ends the connection, as does a client that went away.
     while let Ok(Some(head)) = inbox.next(&mut wire).await {
         let ticket = shared.recorder.note(&head.method, &head.uri, &head.headers);
-        let fault = shared.plan().next(head.method.as_str(), head.uri.path());
+        let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+        let fault = shared.plan().next(head.method.as_str(), target);
         let answer = shared.content.answer(&head, !matches!(fault, Some(Fault::IgnoreRange)));
         let (answer, sending) = spoil(answer, fault, &head.uri);
         let mut wire = Sender { wire: &mut wire, ticket, head_only: head.method == Method::HEAD };
@@ -46,6 +47,7 @@ enum Sending {
     Part(usize, Option<Ending>),
     LengthOff(i64),
     Slowly(usize),
+    Raw(Bytes),
 }
 
 /// What may follow on the connection.
@@ -64,6 +66,7 @@ fn spoil(answer: Answer, fault: Option<Fault>, asked: &Uri) -> (Answer, Sending)
         Fault::CutAfter(bytes, ending) => Sending::Part(*bytes, Some(*ending)),
         Fault::LengthOff(by) => Sending::LengthOff(*by),
         Fault::Drip(bytes) => Sending::Slowly(*bytes),
+        Fault::Raw(bytes) => Sending::Raw(bytes.clone()),
         _ => Sending::Well,
     };
     let answer = match fault {
@@ -108,6 +111,10 @@ impl Sender<'_> {
         match sending {
             Sending::Not(ending) => return self.end(ending),
             Sending::Never => return self.hang().await,
+            Sending::Raw(bytes) => {
+                self.body(&bytes).await?;
+                return self.end(Ending::Fin);
+            }
             Sending::LengthOff(by) => self.head(&answer, i64::try_from(whole).unwrap_or(i64::MAX) + by).await?,
             _ => self.head(&answer, i64::try_from(whole).unwrap_or(i64::MAX)).await?,
         }

@@ -1,5 +1,7 @@
 //! From a spec to an image: configuration, manifest and index around the layers.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
@@ -19,13 +21,21 @@ impl ImageSpec {
     /// # Errors
     /// When a file it copies is not there (busybox-static not installed?) or the cache folder cannot be written.
     pub fn build(&self) -> Result<Image> {
+        self.build_in(&cache::folder())
+    }
+
+    /// The same, with its layers in `folder`, which must outlive the image, and not among those kept between runs.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn build_in(&self, folder: &Path) -> Result<Image> {
         let (native, foreign) = match std::env::consts::ARCH {
             "aarch64" => ("arm64", "amd64"),
             _ => ("amd64", "arm64"),
         };
-        let mut parts = vec![(native, self.manifest(native, &self.layers)?)];
+        let mut parts = vec![(native, self.manifest(native, &self.layers, folder)?)];
         if !self.foreign_layers.is_empty() {
-            parts.push((foreign, self.manifest(foreign, &self.foreign_layers)?));
+            parts.push((foreign, self.manifest(foreign, &self.foreign_layers, folder)?));
         }
         let index = self.index.then(|| self.make_index(&parts)).transpose()?;
         let manifests: Vec<Manifest> = parts.into_iter().map(|(_, manifest)| manifest).collect();
@@ -33,9 +43,9 @@ impl ImageSpec {
         Ok(Image { repository: self.repository.clone(), tag: self.tag.clone(), index, manifests, config })
     }
 
-    fn manifest(&self, architecture: &str, layers: &[LayerSpec]) -> Result<Manifest> {
+    fn manifest(&self, architecture: &str, layers: &[LayerSpec], folder: &Path) -> Result<Manifest> {
         let made: Vec<(Cached, &LayerSpec)> =
-            layers.iter().map(|spec| Ok((cache::layer(spec)?, spec))).collect::<Result<_>>()?;
+            layers.iter().map(|spec| Ok((cache::layer(spec, folder)?, spec))).collect::<Result<_>>()?;
         let config = self.config(architecture, &made)?;
         let blob = |(layer, spec): (Cached, &LayerSpec)| Blob {
             media_type: layer_type(self.format, spec.compression),

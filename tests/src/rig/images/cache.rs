@@ -27,9 +27,9 @@ pub(crate) struct Cached {
     pub(crate) file: PathBuf,
 }
 
-/// The layer of this spec, made now if it never was.
-pub(crate) fn layer(spec: &LayerSpec) -> Result<Cached> {
-    let folder = folder().join(key(spec)?);
+/// The layer of this spec in the cache `folder`, made now if it never was.
+pub(crate) fn layer(spec: &LayerSpec, folder: &Path) -> Result<Cached> {
+    let folder = folder.join(key(spec)?);
     if let Some(found) = look_up(&folder) {
         return Ok(found);
     }
@@ -57,7 +57,7 @@ fn look_up(folder: &Path) -> Option<Cached> {
 }
 
 /// `LARDER_RIG_CACHE`, or a folder beside cargo's own output.
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     if let Some(chosen) = std::env::var_os("LARDER_RIG_CACHE") {
         return chosen.into();
     }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::Daemon;
 use crate::rig::{
     Rig, binaries,
+    gate::WayOut,
     ground::Ground,
     process::Launch,
     registry::{Credentials, Registry},
@@ -116,6 +117,12 @@ impl HubBuilder {
     /// Sets a variable of its environment, such as `REGISTRY_PROXY_REMOTEURL`.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Reaches its upstream by this way out of the rig.
+    pub fn by_way_of(mut self, way_out: &WayOut) -> Self {
+        self.env.extend(way_out.environment());
         self
     }
 

@@ -70,6 +70,11 @@ impl Daemon {
         self.address
     }
 
+    /// Where it tells operators how it is: `/readyz`, `/metrics`, ….
+    pub fn observed_at(&self) -> SocketAddr {
+        self.observed_at
+    }
+
     /// Prepares a GET of `path` (from `/v2/` on).
     pub fn get(&self, path: &str) -> super::http::Request {
         self.http.get(format!("{}{path}", self.url()))
