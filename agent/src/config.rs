@@ -243,7 +243,7 @@ impl Settings {
             engine,
             fallback: options.fallback.unwrap_or(Fallback::Origin),
             node_id: options.node_id,
-            drain: Duration::from_secs(options.drain.unwrap_or(30)),
+            drain: Duration::from_secs(options.drain.unwrap_or(30).min(24 * 3600)),
             log_format: match options.log_format.unwrap_or(LogFormat::Text) {
                 LogFormat::Text => Format::Text,
                 LogFormat::Json => Format::Json,

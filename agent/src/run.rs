@@ -46,7 +46,10 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
         fields: Vec::new(),
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start a runtime")?;
-    runtime.block_on(serve(settings))
+    let outcome = runtime.block_on(serve(settings));
+    // A disk or a mount that hangs must not keep us from ending.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    outcome
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
@@ -55,7 +58,9 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
     let shutdown = Shutdown::new(settings.drain);
     let listener = Listener::bind(&[settings.listen], None).await?;
-    let limits = Limits { quarantine: Some(QUARANTINE), download_time: None };
+    // With nowhere else to go, a digest that went wrong once is worth another try.
+    let quarantine = (settings.fallback == Fallback::Origin).then_some(QUARANTINE);
+    let limits = Limits { quarantine, download_time: None };
     let content = PullThrough::new(Disk::open(&settings.cache_dir)?, limits);
     let breaker = Arc::new(Breaker::new(settings.fallback == Fallback::Origin));
     let policy = Policy {

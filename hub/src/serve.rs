@@ -1,5 +1,7 @@
 //! From a configuration to a running hub, and to its end.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use larder_content::{Disk, Limits, PullThrough};
 use larder_identity::tls::{self, ServerSettings};
@@ -31,7 +33,10 @@ pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
         tracing::warn!("configuration: {}", warning.to_string().trim_end());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start a runtime")?;
-    runtime.block_on(serve(loaded.config))
+    let outcome = runtime.block_on(serve(loaded.config));
+    // A disk or a mount that hangs must not keep us from ending.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    outcome
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
@@ -59,7 +64,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let requests = Requests::new(&mut metrics, log.access_log);
     checks::start(health_checks, &content, &health, &shutdown)?;
     if let Some(ttl) = upstream.ttl {
-        sweep::start(content, ttl, &shutdown);
+        sweep::start(proxy.clone(), ttl, &shutdown);
     }
     if let Some(address) = &http.debug_addr {
         let pages_listener = bind(address, None).await?;
@@ -126,7 +131,11 @@ fn logging(log: &config::Log) -> telemetry::Settings {
         }
     };
     telemetry::Settings {
-        format: if log.formatter == Formatter::Text { telemetry::Format::Text } else { telemetry::Format::Json },
+        format: match log.formatter {
+            Formatter::Text => telemetry::Format::Text,
+            Formatter::Json => telemetry::Format::Json,
+            Formatter::Logstash => telemetry::Format::Logstash,
+        },
         level: level.to_owned(),
         fields: log.fields.clone().into_iter().collect(),
     }

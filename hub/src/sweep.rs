@@ -2,16 +2,16 @@
 
 use std::time::{Duration, SystemTime};
 
-use larder_content::PullThrough;
+use larder_proxy::Proxy;
 use larder_service::{Shutdown, worker};
 
 /// Removes, over and over, what was fetched longer than `ttl` ago.
-pub(crate) fn start(content: PullThrough, ttl: Duration, shutdown: &Shutdown) {
+pub(crate) fn start(proxy: Proxy, ttl: Duration, shutdown: &Shutdown) {
     worker::every(shutdown, "expiry", period(ttl), move || {
-        let content = content.clone();
+        let proxy = proxy.clone();
         async move {
             let Some(then) = SystemTime::now().checked_sub(ttl) else { return Ok(()) };
-            let removed = content.expire(then).await.map_err(|error| error.to_string())?;
+            let removed = proxy.expire(then).await.map_err(|error| error.to_string())?;
             if removed > 0 {
                 tracing::info!(removed, ttl_s = ttl.as_secs(), "removed blobs that are past their time");
             }

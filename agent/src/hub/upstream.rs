@@ -38,7 +38,8 @@ struct Blobs {
 impl Hub {
     /// The hub of `settings`; nothing is asked of it yet.
     pub(crate) fn new(settings: &Settings, breaker: Arc<Breaker>) -> anyhow::Result<Self> {
-        let headers = settings.fallback.patience();
+        // Less than the engine waits for us, so that there is time to answer from what is known.
+        let headers = settings.fallback.patience() - Duration::from_secs(2);
         let client = Client::new(Options {
             url: settings.hub.clone(),
             name: "hub".to_owned(),

@@ -13,7 +13,7 @@ pub use freshness::{Verdict, judge};
 pub use records::TagRecord;
 pub use tree::Kind;
 
-use std::{io, path::PathBuf, time::SystemTime};
+use std::io;
 
 use larder_content::layout::Layout;
 use larder_oci::{Digest, Registry, Repository, Tag};
@@ -28,10 +28,10 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// The catalog in the folder of `layout`. Repositories of `default` lie where distribution puts them, those of
-    /// other registries in a tree of their own.
-    pub fn new(layout: &Layout, default: Registry) -> Self {
-        Self { tree: tree::Tree::new(layout, default), records: records::Records::new() }
+    /// The catalog in the folder of `layout`. What another program left there counts as content of `default`, if the
+    /// folder was never opened for another registry.
+    pub fn new(layout: &Layout, default: &Registry) -> Self {
+        Self { tree: tree::Tree::open(layout, default), records: records::Records::new() }
     }
 
     /// What is known of a tag. `None` if nothing is.
@@ -56,23 +56,15 @@ impl Catalog {
         links::remove_tag(&self.tree, repository, tag)
     }
 
-    /// Notes that `repository` has `digest`.
-    pub fn link(&self, repository: &Repository, kind: Kind, digest: &Digest) -> io::Result<()> {
-        links::link(&self.tree, repository, kind, digest)
+    /// Notes that `repository` has `digest`, and that it is `size` bytes long where a manifest said so.
+    pub fn link(&self, repository: &Repository, kind: Kind, digest: &Digest, size: Option<u64>) -> io::Result<()> {
+        links::link(&self.tree, repository, kind, digest, size)
     }
 
-    /// Whether `repository` is known to have `digest`.
-    pub fn is_linked(&self, repository: &Repository, kind: Kind, digest: &Digest) -> bool {
-        links::is_linked(&self.tree, repository, kind, digest)
+    /// Whether `repository` is known to have `digest`; and if it is, its length in bytes where that is known.
+    pub fn linked(&self, repository: &Repository, kind: Kind, digest: &Digest) -> Option<Option<u64>> {
+        self.tree.link(repository, kind, digest)
     }
-}
-
-/// A tag as its link file shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct StoredTag {
-    digest: Digest,
-    checked: SystemTime,
-    path: PathBuf,
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Writing tags and links.
 //!
 //! They are not forced to the disk one by one: a power cut may lose the last of them, and then the upstream is asked
-//! once more. What a crash leaves empty or cut is not a digest, and so no link.
+//! once more.
 
-use std::{fs, io, time::SystemTime};
+use std::{fs, io};
 
 use larder_content::durable::{self, Sync};
 use larder_oci::{Digest, Repository, Tag};
@@ -14,37 +14,33 @@ use crate::{
 };
 
 pub(crate) fn set_tag(tree: &Tree, repository: &Repository, tag: &Tag, record: &TagRecord) -> io::Result<()> {
-    let digest = record.digest.to_string();
-    match tree.tag(repository, tag) {
-        Some(stored) if stored.digest == record.digest => touch(&stored.path, record.checked),
-        _ => {
-            durable::replace(&tree.index(repository, tag, &record.digest), digest.as_bytes(), Sync::No)?;
-            let current = tree.current(repository, tag);
-            durable::replace(&current, digest.as_bytes(), Sync::No)?;
-            touch(&current, record.checked)
-        }
+    let path = tree.own_tag(repository, tag);
+    let text = record.digest.to_string();
+    if fs::read_to_string(&path).ok().as_deref() != Some(text.as_str()) {
+        durable::replace(&path, text.as_bytes(), Sync::No)?;
     }
+    fs::File::options().write(true).open(&path)?.set_modified(record.checked)
 }
 
+/// Forgets what we wrote. What was there before us stays.
 pub(crate) fn remove_tag(tree: &Tree, repository: &Repository, tag: &Tag) -> io::Result<()> {
-    match fs::remove_dir_all(tree.tag_folder(repository, tag)) {
+    match fs::remove_file(tree.own_tag(repository, tag)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }
 
-pub(crate) fn link(tree: &Tree, repository: &Repository, kind: Kind, digest: &Digest) -> io::Result<()> {
-    if is_linked(tree, repository, kind, digest) {
+pub(crate) fn link(
+    tree: &Tree,
+    repository: &Repository,
+    kind: Kind,
+    digest: &Digest,
+    size: Option<u64>,
+) -> io::Result<()> {
+    let known = tree.link(repository, kind, digest);
+    if known.is_some_and(|known| known.is_some() || size.is_none()) {
         return Ok(());
     }
-    durable::replace(&tree.link(repository, kind, digest), digest.to_string().as_bytes(), Sync::No)
-}
-
-pub(crate) fn is_linked(tree: &Tree, repository: &Repository, kind: Kind, digest: &Digest) -> bool {
-    let text = fs::read_to_string(tree.link(repository, kind, digest));
-    text.is_ok_and(|text| text.trim().parse() == Ok(*digest))
-}
-
-fn touch(path: &std::path::Path, time: SystemTime) -> io::Result<()> {
-    fs::File::options().write(true).open(path)?.set_modified(time)
+    let text = size.map_or_else(|| digest.to_string(), |size| format!("{digest} {size}"));
+    durable::replace(&tree.own_link(repository, kind, digest), text.as_bytes(), Sync::No)
 }

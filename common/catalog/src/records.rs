@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use larder_oci::{Digest, Repository, Tag};
 use moka::sync::Cache;
 
-use crate::StoredTag;
+use crate::tree::StoredTag;
 
 /// Most tags kept in memory. One takes about 200 bytes; what does not fit is read from its link again.
 const IN_MEMORY: u64 = 50_000;
@@ -39,7 +39,7 @@ impl Records {
     ) -> Option<TagRecord> {
         let key = (repository.clone(), tag.clone());
         self.0.get(&key).or_else(|| {
-            let StoredTag { digest, checked, .. } = stored()?;
+            let StoredTag { digest, checked } = stored()?;
             let record = TagRecord { digest, checked, fresh_until: checked };
             self.0.insert(key, record);
             Some(record)

@@ -117,9 +117,11 @@ impl BlobBody {
         }
         let length = chunk.len() as u64;
         self.offset += length;
-        self.counters.served_bytes.add(length);
+        let Counters { served_from_disk_bytes, served_from_download_bytes, .. } = &*self.counters;
         if stored {
-            self.counters.served_from_disk_bytes.add(length);
+            served_from_disk_bytes.add(length);
+        } else {
+            served_from_download_bytes.add(length);
         }
         Ok(chunk)
     }

@@ -17,9 +17,9 @@ pub struct Counters {
     pub joined: Count,
     /// Bytes that came from sources, wrong ones included.
     pub fetched_bytes: Count,
-    /// Bytes that went to readers.
-    pub served_bytes: Count,
-    /// Of the bytes to readers, those of blobs that were on the disk when they were asked for.
+    /// Bytes to readers of blobs that were still on their way.
+    pub served_from_download_bytes: Count,
+    /// Bytes to readers of blobs that were on the disk when they were asked for.
     pub served_from_disk_bytes: Count,
     /// Downloads whose bytes were not what the digest names.
     pub corrupt: Count,

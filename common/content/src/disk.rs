@@ -102,10 +102,14 @@ impl Disk {
         Ok((!lost).then(|| Stored { file: Arc::new(file), size }))
     }
 
-    /// Starts a file for a download of `digest`.
-    pub(crate) fn begin(&self, digest: &Digest) -> io::Result<Partial> {
+    /// Starts a file for a download of `digest`, and takes the room for its `size` bytes, where that is known.
+    pub(crate) fn begin(&self, digest: &Digest, size: Option<u64>) -> io::Result<Partial> {
         let n = self.downloads.fetch_add(1, Ordering::Relaxed);
-        Partial::create(self.layout.partial(digest, n))
+        let partial = Partial::create(self.layout.partial(digest, n))?;
+        if let Some(size) = size {
+            partial.reserve(size)?;
+        }
+        Ok(partial)
     }
 
     /// Makes a download that was verified to be `digest` a blob: fsync, then rename, so that the name is never there
@@ -114,9 +118,13 @@ impl Disk {
         let path = self.layout.blob(digest);
         let folder = path.parent().expect("a blob lies in a folder of its own");
         partial.sync()?;
-        self.ledger().fetched(*digest, SystemTime::now())?;
         fs::create_dir_all(folder)?;
-        partial.rename(&path)?;
+        {
+            // Held over both, or a removal in between would take the line and leave the file.
+            let mut ledger = self.ledger();
+            ledger.fetched(*digest, SystemTime::now())?;
+            partial.rename(&path)?;
+        }
         durable::sync_folder(folder)
     }
 
@@ -126,11 +134,12 @@ impl Disk {
         let mut removed = 0;
         let old = self.ledger().fetched_before(then);
         for digest in old {
+            let mut ledger = self.ledger();
             match fs::remove_file(self.layout.blob(&digest)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 outcome => removed += u64::from(outcome.is_ok()),
             }
-            self.ledger().removed(&digest)?;
+            ledger.removed(&digest)?;
         }
         Ok(removed)
     }
@@ -153,7 +162,7 @@ mod tests {
 
     fn put(disk: &Disk, content: &[u8]) -> Digest {
         let digest = Digest::sha256(content);
-        let partial = disk.begin(&digest).unwrap();
+        let partial = disk.begin(&digest, None).unwrap();
         partial.write_at(content, 0).unwrap();
         disk.commit(partial, &digest).unwrap();
         digest

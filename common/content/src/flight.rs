@@ -62,6 +62,8 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Flight {
     digest: Digest,
+    /// Its length in bytes, where a manifest said it.
+    size: Option<u64>,
     shared: Arc<Shared>,
     stage: watch::Sender<Stage>,
 }
@@ -69,14 +71,21 @@ pub(crate) struct Flight {
 // === impl Follower ===
 
 impl Follower {
-    /// Waits until bytes begin to arrive.
+    /// Waits until bytes may leave, or all are verified. What fails before is a plain error, which an engine goes on
+    /// from at once; what fails after cuts a body that it waits for.
     pub(crate) async fn opened(&mut self) -> Result<(), FetchError> {
-        let stage = self.0.wait_for(|stage| !matches!(stage, Stage::Opening)).await;
+        let opened = |stage: &Stage| stage.is_final() || stage.readable().is_some_and(|readable| readable > 0);
+        let stage = self.0.wait_for(opened).await;
         match stage.as_deref() {
             Ok(Stage::Failed(error)) => Err(error.clone()),
             Ok(_) => Ok(()),
             Err(_) => Err(FetchError::abandoned()),
         }
+    }
+
+    /// Whether both follow the same flight.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        self.0.same_channel(&other.0)
     }
 
     /// Length of the blob, where it is known by now.
@@ -120,9 +129,9 @@ impl Stage {
 // === impl Flight ===
 
 impl Flight {
-    pub(crate) fn new(digest: Digest, shared: Arc<Shared>) -> (Self, Follower) {
+    pub(crate) fn new(digest: Digest, size: Option<u64>, shared: Arc<Shared>) -> (Self, Follower) {
         let (stage, follower) = watch::channel(Stage::Opening);
-        (Self { digest, shared, stage }, Follower(follower))
+        (Self { digest, size, shared, stage }, Follower(follower))
     }
 
     /// Downloads from the first of `sources` that answers, and makes the result a blob. Returns when it is one, or
@@ -135,6 +144,7 @@ impl Flight {
                 FetchError::Source(_) => self.shared.counters.broken.add(1),
                 FetchError::Disk(_) => self.shared.counters.disk_errors.add(1),
             }
+            self.tell(&error);
             let corrupt = matches!(&error, FetchError::Source(error) if error.fault == Fault::Corrupt);
             let shown = self.stage.borrow().readable().is_some_and(|readable| readable > 0);
             if corrupt || shown {
@@ -144,10 +154,27 @@ impl Flight {
         }
     }
 
+    fn tell(&self, error: &FetchError) {
+        let digest = &self.digest;
+        match error {
+            FetchError::Source(SourceError { source_name, fault, detail }) => match fault {
+                Fault::NotFound | Fault::Skipped => {
+                    tracing::debug!(%digest, source = %source_name, %detail, "not fetched");
+                }
+                _ => tracing::warn!(%digest, source = %source_name, fault = fault.label(), %detail, "download failed"),
+            },
+            FetchError::Disk(error) => {
+                tracing::error!(%digest, %error, "cannot cache a blob: check the disk of the cache");
+            }
+        }
+    }
+
     async fn download(&self, sources: &[Arc<dyn Source>]) -> Result<(), FetchError> {
         let (source, fetched) = self.first_answer(sources).await?;
+        let total = self.total(&source, &fetched)?;
+        let fetched = Fetched { total, ..fetched };
         let (shared, digest) = (Arc::clone(&self.shared), self.digest);
-        let partial = blocking(move || shared.disk.begin(&digest)).await?;
+        let partial = blocking(move || shared.disk.begin(&digest, total)).await?;
         let receiving = self.receive(&source, fetched, partial);
         let received = match self.shared.download_time {
             None => receiving.await,
@@ -178,6 +205,17 @@ impl Flight {
             }
         }
         Err(last.into())
+    }
+
+    /// The length of the blob: what is known of it, or what the source says; and they must agree.
+    fn total(&self, source: &str, fetched: &Fetched) -> Result<Option<u64>, FetchError> {
+        match (self.size, fetched.total) {
+            (Some(known), Some(said)) if known != said => {
+                let detail = format!("says that {} is {said} bytes, and it is {known}", self.digest);
+                Err(SourceError::new(source, Fault::Corrupt, detail).into())
+            }
+            (known, said) => Ok(known.or(said)),
+        }
     }
 
     /// Writes what arrives, batch by batch, until all of it is there and verified.

@@ -8,6 +8,8 @@ use std::{
     sync::Arc,
 };
 
+use rustix::{fs::FallocateFlags, io::Errno};
+
 /// The file of a download. Dropped before [`Partial::rename`], it removes itself.
 #[derive(Debug)]
 pub(crate) struct Partial {
@@ -24,6 +26,18 @@ impl Partial {
     /// The file, for readers who follow the download. It stays readable after the rename, and after the removal.
     pub(crate) fn file(&self) -> &Arc<File> {
         &self.file
+    }
+
+    /// Takes the room for `size` bytes, so that a disk that is full says so before anything was promised. A file system
+    /// that cannot reserve says it later.
+    pub(crate) fn reserve(&self, size: u64) -> io::Result<()> {
+        if size == 0 {
+            return Ok(());
+        }
+        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, size) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
+            outcome => Ok(outcome?),
+        }
     }
 
     pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {

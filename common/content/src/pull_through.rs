@@ -1,7 +1,7 @@
 //! A disk in front of sources.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::HashMap,
     io,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
@@ -66,9 +66,14 @@ impl PullThrough {
         Some(Blob::stored(stored, Arc::clone(&self.shared.counters)))
     }
 
-    /// The blob `digest`: from the disk, from a download under way, or from the first of `sources` that has it.
-    /// Returns as soon as a source has answered; the bytes follow.
-    pub async fn open(&self, digest: &Digest, sources: Vec<Arc<dyn Source>>) -> Result<Blob, FetchError> {
+    /// The blob `digest`, of `size` bytes where that is known: from the disk, from a download under way, or from the
+    /// first of `sources` that has it. Returns as soon as bytes may leave; the rest follows.
+    pub async fn open(
+        &self,
+        digest: &Digest,
+        size: Option<u64>,
+        sources: Vec<Arc<dyn Source>>,
+    ) -> Result<Blob, FetchError> {
         if let Some(blob) = self.stored(digest) {
             self.shared.counters.hits.add(1);
             return Ok(blob);
@@ -77,16 +82,25 @@ impl PullThrough {
             let detail = "its last download went wrong a short while ago";
             return Err(SourceError::new("cache", Fault::Skipped, detail).into());
         }
-        let mut follower = match self.join_or_start(digest, sources) {
-            Ok(follower) => follower,
-            Err(stored) => {
+        let outcome = match self.join_or_start(digest, size, &sources, None) {
+            Join::Landed(stored) => {
                 self.shared.counters.hits.add(1);
                 return Ok(Blob::stored(stored, Arc::clone(&self.shared.counters)));
             }
+            Join::Started(mut follower) => follower.opened().await.map(|()| follower),
+            Join::Joined(mut follower) => match follower.opened().await {
+                // Those sources said no to somebody else; ours may say yes.
+                Err(FetchError::Source(error)) if error.fault.is_answer() => {
+                    match self.join_or_start(digest, size, &sources, Some(&follower)) {
+                        Join::Landed(stored) => return Ok(Blob::stored(stored, Arc::clone(&self.shared.counters))),
+                        Join::Started(mut own) | Join::Joined(mut own) => own.opened().await.map(|()| own),
+                    }
+                }
+                outcome => outcome.map(|()| follower),
+            },
         };
         self.shared.counters.misses.add(1);
-        follower.opened().await?;
-        Ok(Blob::following(follower, Arc::clone(&self.shared.counters)))
+        Ok(Blob::following(outcome?, Arc::clone(&self.shared.counters)))
     }
 
     /// Keeps `content`, which must be what `digest` names (it is checked). For content that is small and already in
@@ -97,7 +111,7 @@ impl PullThrough {
             if !digest.matches(&content) {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, format!("content is not {digest}")));
             }
-            let partial = shared.disk.begin(&digest)?;
+            let partial = shared.disk.begin(&digest, Some(content.len() as u64))?;
             partial.write_at(&content, 0)?;
             shared.disk.commit(partial, &digest)
         };
@@ -123,39 +137,63 @@ impl PullThrough {
         })
     }
 
-    /// The flight of `digest`, started if there is none; or the blob, if one landed in between.
-    fn join_or_start(&self, digest: &Digest, sources: Vec<Arc<dyn Source>>) -> Result<Follower, Stored> {
-        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        match flights.entry(*digest) {
-            Entry::Occupied(flight) => {
+    /// The flight of `digest`, started if there is none or if it is the one that `failed`; or the blob, if one landed in
+    /// between.
+    fn join_or_start(
+        &self,
+        digest: &Digest,
+        size: Option<u64>,
+        sources: &[Arc<dyn Source>],
+        failed: Option<&Follower>,
+    ) -> Join {
+        let (flight, follower) = {
+            let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+            let running = flights.get(digest).filter(|running| failed.is_none_or(|failed| !running.is_of(failed)));
+            if let Some(running) = running {
                 self.shared.counters.joined.add(1);
-                Ok(flight.get().clone())
+                return Join::Joined(running.clone());
             }
-            Entry::Vacant(vacant) => {
-                if let Some(stored) = self.on_disk(digest) {
-                    return Err(stored);
-                }
-                let (flight, follower) = Flight::new(*digest, Arc::clone(&self.shared));
-                vacant.insert(follower.clone());
-                let landing = Landing { flights: Arc::clone(&self.flights), digest: *digest };
-                tokio::spawn(async move {
-                    flight.fly(sources).await;
-                    drop(landing);
-                });
-                Ok(follower)
+            if let Some(stored) = self.on_disk(digest) {
+                return Join::Landed(stored);
             }
-        }
+            let (flight, follower) = Flight::new(*digest, size, Arc::clone(&self.shared));
+            flights.insert(*digest, follower.clone());
+            (flight, follower)
+        };
+        let landing = Landing { flights: Arc::clone(&self.flights), digest: *digest, flight: follower.clone() };
+        let sources = sources.to_vec();
+        // Not under the lock: a runtime that is going down drops the task at once, and that takes the lock.
+        tokio::spawn(async move {
+            flight.fly(sources).await;
+            drop(landing);
+        });
+        Join::Started(follower)
     }
+}
+
+/// How a request comes to a flight.
+enum Join {
+    /// There is none any more: the blob is here.
+    Landed(Stored),
+    /// Somebody else's.
+    Joined(Follower),
+    /// Its own.
+    Started(Follower),
 }
 
 /// Takes a flight off the list when it ends, however it ends.
 struct Landing {
     flights: Flights,
     digest: Digest,
+    flight: Follower,
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.digest);
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another flight may have taken its place.
+        if flights.get(&self.digest).is_some_and(|listed| listed.is_of(&self.flight)) {
+            flights.remove(&self.digest);
+        }
     }
 }

@@ -82,12 +82,12 @@ async fn many_readers_one_fetch_and_then_the_disk() {
     let content = content(3_000_000);
     let digest = Digest::sha256(&content);
     let (source, feed) = fed(Some(content.len()));
-    let open = || cache.open(&digest, vec![source.clone()]);
+    let open = || cache.open(&digest, None, vec![source.clone()]);
 
+    feed.send(Ok(content.slice(..2_000_000))).unwrap();
     let early = join_all((0..16).map(|_| open())).await;
     let mut first = early.into_iter().map(Result::unwrap).collect::<Vec<_>>();
     assert!(first.iter().all(|blob| blob.size() == Some(3_000_000) && !blob.is_stored()));
-    feed.send(Ok(content.slice(..2_000_000))).unwrap();
     // The first byte leaves long before the last has come.
     let mut streaming = first.pop().unwrap().read();
     assert_eq!(streaming.next().await.unwrap().unwrap()[..100], content[..100]);
@@ -103,7 +103,7 @@ async fn many_readers_one_fetch_and_then_the_disk() {
     drop((streaming, cache));
     let disk = within(|| Disk::open(folder.path()).ok()).await;
     let cache = PullThrough::new(disk, Limits::default());
-    let blob = cache.open(&digest, vec![]).await.unwrap();
+    let blob = cache.open(&digest, None, vec![]).await.unwrap();
     assert!(blob.is_stored() && all(blob).await.unwrap() == content);
     let part = cache.stored(&digest).unwrap().read_range(5..300_000).into_stream();
     let part: Vec<Bytes> = part.map(Result::unwrap).collect().await;
@@ -135,8 +135,9 @@ async fn a_download_outlives_the_readers_who_asked_for_it() {
     let content = content(500_000);
     let digest = Digest::sha256(&content);
     let (source, feed) = fed(Some(content.len()));
-    drop(cache.open(&digest, vec![source]).await.unwrap().read());
-    feed.send(Ok(content.clone())).unwrap();
+    feed.send(Ok(content.slice(..200_000))).unwrap();
+    drop(cache.open(&digest, None, vec![source]).await.unwrap().read());
+    feed.send(Ok(content.slice(200_000..))).unwrap();
     drop(feed);
     landed(&cache, &digest).await;
 }
@@ -162,16 +163,23 @@ async fn nobody_gets_a_whole_blob_of_wrong_bytes_and_nothing_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let cache = cache(folder.path());
         let (source, feed) = fed(total);
-        let mut body = cache.open(&digest, vec![source]).await.unwrap().read();
         feed.send(Ok(sent)).unwrap();
         drop(feed);
         let mut got = 0;
-        let error = loop {
-            match body.next().await {
-                Some(Ok(chunk)) => got += chunk.len(),
-                Some(Err(ReadError::Fetch(FetchError::Source(error)))) => break error,
-                other => panic!("ended without an error: {other:?}"),
+        // It fails before anything has left, or in the middle.
+        let error = match cache.open(&digest, None, vec![source]).await {
+            Ok(blob) => {
+                let mut body = blob.read();
+                loop {
+                    match body.next().await {
+                        Some(Ok(chunk)) => got += chunk.len(),
+                        Some(Err(ReadError::Fetch(FetchError::Source(error)))) => break error,
+                        other => panic!("ended without an error: {other:?}"),
+                    }
+                }
             }
+            Err(FetchError::Source(error)) => error,
+            Err(error) => panic!("{error}"),
         };
         assert_eq!((error.fault, &*error.source_name), (fault, "fed"));
         assert!(got < right.len(), "the tail was not held back");
@@ -187,8 +195,8 @@ async fn a_broken_source_cuts_every_reader_and_the_next_request_starts_anew() {
     let content = content(400_000);
     let digest = Digest::sha256(&content);
     let (source, feed) = fed(Some(content.len()));
-    let blobs = join_all((0..4).map(|_| cache.open(&digest, vec![source.clone()]))).await;
     feed.send(Ok(content.slice(..100_000))).unwrap();
+    let blobs = join_all((0..4).map(|_| cache.open(&digest, None, vec![source.clone()]))).await;
     feed.send(Err(SourceError::new("fed", Fault::TimedOut, "silent for 30 s"))).unwrap();
     for blob in blobs {
         let error = all(blob.unwrap()).await.unwrap_err();
@@ -199,7 +207,7 @@ async fn a_broken_source_cuts_every_reader_and_the_next_request_starts_anew() {
     drop(feed);
     // The broken flight may still be on its way off the list; whoever meets it asks again.
     let blob = loop {
-        if let Ok(blob) = cache.open(&digest, vec![second.clone()]).await {
+        if let Ok(blob) = cache.open(&digest, None, vec![second.clone()]).await {
             break blob;
         }
         tokio::task::yield_now().await;
@@ -214,14 +222,14 @@ async fn the_first_source_that_answers_is_taken_and_the_last_error_told() {
     let content = content(10);
     let digest = Digest::sha256(&content);
     let empty = Arc::new(Fed { total: None, bodies: vec![].into(), asked: AtomicUsize::new(0) });
-    let error = cache.open(&digest, vec![empty.clone()]).await.unwrap_err();
+    let error = cache.open(&digest, None, vec![empty.clone()]).await.unwrap_err();
     assert!(matches!(error, FetchError::Source(SourceError { fault: Fault::NotFound, .. })));
-    let error = cache.open(&digest, vec![]).await.unwrap_err();
+    let error = cache.open(&digest, None, vec![]).await.unwrap_err();
     assert!(matches!(error, FetchError::Source(SourceError { fault: Fault::NotFound, .. })));
     let (second, feed) = fed(None);
     feed.send(Ok(content.clone())).unwrap();
     drop(feed);
-    assert_eq!(all(cache.open(&digest, vec![empty, second]).await.unwrap()).await.unwrap(), content);
+    assert_eq!(all(cache.open(&digest, None, vec![empty, second]).await.unwrap()).await.unwrap(), content);
 }
 
 #[tokio::test]
@@ -231,7 +239,8 @@ async fn a_range_of_a_blob_on_its_way_waits_for_its_bytes() {
     let content = content(300_000);
     let digest = Digest::sha256(&content);
     let (source, feed) = fed(Some(content.len()));
-    let blob = cache.open(&digest, vec![source]).await.unwrap();
+    feed.send(Ok(content.slice(..100_000))).unwrap();
+    let blob = cache.open(&digest, None, vec![source]).await.unwrap();
     let (started, mut has_started) = watch::channel(false);
     let reader = tokio::spawn(async move {
         started.send_replace(true);
@@ -243,7 +252,7 @@ async fn a_range_of_a_blob_on_its_way_waits_for_its_bytes() {
         bytes
     });
     has_started.wait_for(|started| *started).await.unwrap();
-    feed.send(Ok(content.clone())).unwrap();
+    feed.send(Ok(content.slice(100_000..))).unwrap();
     drop(feed);
     assert!(reader.await.unwrap() == content[250_000..260_000]);
 }
@@ -282,7 +291,7 @@ async fn what_went_wrong_after_bytes_left_is_not_to_be_had_here_for_a_while() {
         let (source, feed) = fed(Some(right.len()));
         items.into_iter().for_each(|item| feed.send(item).unwrap());
         drop(feed);
-        if let Ok(blob) = cache.open(&digest, vec![source]).await {
+        if let Ok(blob) = cache.open(&digest, None, vec![source]).await {
             all(blob).await.unwrap_err();
         }
         let (second, feed) = fed(Some(right.len()));
@@ -291,7 +300,7 @@ async fn what_went_wrong_after_bytes_left_is_not_to_be_had_here_for_a_while() {
         within(|| (files(folder.path()) == 0).then_some(())).await;
         let outcome = async {
             loop {
-                match cache.open(&digest, vec![second.clone()]).await {
+                match cache.open(&digest, None, vec![second.clone()]).await {
                     // The first flight, on its way off the list.
                     Err(FetchError::Source(error)) if error.fault != Fault::Skipped => tokio::task::yield_now().await,
                     other => return other,
@@ -309,8 +318,73 @@ async fn a_download_may_be_given_a_time_to_be_done_in() {
     let cache = PullThrough::new(Disk::open(folder.path()).unwrap(), limits);
     let content = content(200_000);
     let (source, feed) = fed(Some(content.len()));
-    let blob = cache.open(&Digest::sha256(&content), vec![source]).await.unwrap();
     feed.send(Ok(content.slice(..100_000))).unwrap();
+    let blob = cache.open(&Digest::sha256(&content), None, vec![source]).await.unwrap();
     let error = all(blob).await.unwrap_err();
     assert!(matches!(error, ReadError::Fetch(FetchError::Source(error)) if error.fault == Fault::TimedOut));
+}
+
+#[tokio::test]
+async fn what_fails_before_its_first_byte_is_an_error_and_no_body() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = cache(folder.path());
+    let digest = Digest::sha256(b"small and right");
+    let (source, feed) = fed(Some(15));
+    feed.send(Ok(Bytes::from_static(b"small and wrong"))).unwrap();
+    drop(feed);
+    let error = cache.open(&digest, None, vec![source]).await.unwrap_err();
+    assert!(matches!(error, FetchError::Source(SourceError { fault: Fault::Corrupt, .. })));
+}
+
+#[tokio::test]
+async fn a_blob_is_as_long_as_its_manifest_says() {
+    for (size, announced, sent, goes) in [
+        (Some(100), Some(100), 100, true),
+        (Some(100), None, 100, true),
+        (Some(100), Some(101), 100, false),
+        // Without end.
+        (Some(100), None, 5_000_000, false),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = cache(folder.path());
+        let (source, feed) = fed(announced);
+        feed.send(Ok(content(sent))).unwrap();
+        drop(feed);
+        let outcome = cache.open(&Digest::sha256(&content(100)), size, vec![source]).await;
+        assert_eq!(outcome.is_ok(), goes, "{size:?} {announced:?} {sent}");
+        if let Ok(blob) = outcome {
+            assert_eq!(blob.size(), size);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_no_to_one_is_no_no_to_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = cache(folder.path());
+    let content = content(10);
+    let digest = Digest::sha256(&content);
+    let empty = || Arc::new(Fed { total: None, bodies: vec![].into(), asked: AtomicUsize::new(0) });
+    let (has, feed) = fed(None);
+    feed.send(Ok(content.clone())).unwrap();
+    drop(feed);
+    let theirs = cache.open(&digest, None, vec![empty()]);
+    let ours = cache.open(&digest, None, vec![has]);
+    let (theirs, ours) = futures_util::join!(theirs, ours);
+    theirs.unwrap_err();
+    assert_eq!(all(ours.unwrap()).await.unwrap(), content);
+}
+
+/// A full disk says so before anything is promised.
+#[tokio::test]
+async fn a_disk_without_room_is_an_error_and_no_body() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = cache(folder.path());
+    let (source, feed) = fed(None);
+    feed.send(Ok(content(10))).unwrap();
+    drop(feed);
+    // More than any disk has.
+    let outcome = cache.open(&Digest::sha256(b"huge"), Some(1 << 60), vec![source]).await;
+    assert!(matches!(outcome, Err(FetchError::Disk(_))), "{outcome:?}");
+    within(|| (files(folder.path()) == 0).then_some(())).await;
 }

@@ -99,6 +99,8 @@ async fn dispatch<R: Registry, B>(registry: &R, request: &Request<B>, route: Rou
         }
         Route::Blob(name, digest) => {
             if not_modified(request.headers(), &digest) {
+                // Only where it is, and is theirs to ask for.
+                registry.blob_size(&name, &digest).await.map_err(no_blob)?;
                 return Ok(finish(blob_headers(&digest, StatusCode::NOT_MODIFIED), empty()));
             }
             let content = registry.blob(&name, &digest).await.map_err(no_blob)?;
@@ -171,7 +173,9 @@ fn blob_headers(digest: &Digest, status: StatusCode) -> Builder {
 fn not_modified(request: &HeaderMap, digest: &Digest) -> bool {
     let digest = digest.to_string();
     request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|list| {
-        list.split(',').map(|one| one.trim().trim_start_matches("W/").trim_matches('"')).any(|tag| tag == digest)
+        list.split(',')
+            .map(|one| one.trim().trim_start_matches("W/").trim_matches('"'))
+            .any(|tag| tag == "*" || tag == digest)
     })
 }
 

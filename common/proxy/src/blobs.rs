@@ -4,7 +4,7 @@
 //! them, or that the upstream says has them.
 
 use larder_catalog::Kind;
-use larder_content::{Blob, Fault, FetchError, Source, SourceError};
+use larder_content::{Blob, ByteRange, Fault, FetchError, Source, SourceError};
 use larder_oci::Digest;
 
 use crate::{Proxy, Target};
@@ -12,14 +12,15 @@ use crate::{Proxy, Target};
 impl Proxy {
     pub(crate) async fn open_blob(&self, target: &Target, digest: &Digest) -> Result<Blob, FetchError> {
         let source = target.upstream.blobs(&target.repository.name);
-        if !self.is_linked(target, digest) {
-            self.ask_for_blob(target, digest, source.as_ref()).await?;
-        }
-        self.shared.content.open(digest, vec![source]).await
+        let size = match self.linked(target, digest) {
+            Some(size) => size,
+            None => self.ask_for_blob(target, digest, source.as_ref()).await?,
+        };
+        self.shared.content.open(digest, size, vec![source]).await
     }
 
     pub(crate) async fn size_of_blob(&self, target: &Target, digest: &Digest) -> Result<u64, FetchError> {
-        if self.is_linked(target, digest)
+        if self.linked(target, digest).is_some()
             && let Some(size) = self.shared.content.stored(digest).and_then(|blob| blob.size())
         {
             return Ok(size);
@@ -30,8 +31,8 @@ impl Proxy {
         size.ok_or_else(unsaid)
     }
 
-    fn is_linked(&self, target: &Target, digest: &Digest) -> bool {
-        self.shared.catalog.is_linked(&target.repository, Kind::Blob, digest)
+    fn linked(&self, target: &Target, digest: &Digest) -> Option<Option<u64>> {
+        self.shared.catalog.linked(&target.repository, Kind::Blob, digest)
     }
 
     /// Whether the upstream lets us have the blob in this repository, and its length where it is said. By GET of one
@@ -42,11 +43,12 @@ impl Proxy {
         digest: &Digest,
         source: &dyn Source,
     ) -> Result<Option<u64>, FetchError> {
-        let total = source.fetch(digest, (0..1).into()).await?.total;
-        let (proxy, repository, digest) = (self.clone(), target.repository.clone(), *digest);
-        let link = move || proxy.shared.catalog.link(&repository, Kind::Blob, &digest);
-        let linked = tokio::task::spawn_blocking(link).await.map_err(std::io::Error::other);
-        self.note("keep what a repository holds", linked.flatten());
+        // The empty blob has no first byte.
+        let range = if digest.matches(b"") { ByteRange::ALL } else { (0..1).into() };
+        let total = source.fetch(digest, range).await?.total;
+        let (repository, digest) = (target.repository.clone(), *digest);
+        let link = move |proxy: &Self| proxy.shared.catalog.link(&repository, Kind::Blob, &digest, None);
+        self.note("keep what a repository holds", link).await;
         Ok(total)
     }
 }

@@ -10,6 +10,7 @@ use futures_util::{
     FutureExt as _,
     future::{BoxFuture, Shared},
 };
+use tokio::sync::oneshot;
 
 type Running<K, V> = Arc<Mutex<HashMap<K, Shared<BoxFuture<'static, Option<V>>>>>>;
 
@@ -35,24 +36,28 @@ where
     where
         F: Future<Output = V> + Send + 'static,
     {
-        let outcome = {
+        let (own, outcome) = {
             let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
             match running.get(&key) {
-                Some(outcome) => outcome.clone(),
+                Some(outcome) => (None, outcome.clone()),
                 None => {
-                    let done = Done { running: Arc::clone(&self.running), key: key.clone() };
-                    let work = work();
-                    let task = tokio::spawn(async move {
-                        let value = work.await;
-                        drop(done);
-                        value
-                    });
-                    let outcome = async move { task.await.ok() }.boxed().shared();
-                    running.insert(key, outcome.clone());
-                    outcome
+                    let (own, told) = oneshot::channel();
+                    let outcome = async move { told.await.ok() }.boxed().shared();
+                    running.insert(key.clone(), outcome.clone());
+                    (Some(own), outcome)
                 }
             }
         };
+        if let Some(own) = own {
+            let done = Done { running: Arc::clone(&self.running), key };
+            let work = work();
+            // Not under the lock: a runtime that is going down drops the task at once, and that takes the lock.
+            tokio::spawn(async move {
+                let value = work.await;
+                drop(done);
+                let _ = own.send(value);
+            });
+        }
         outcome.await
     }
 }

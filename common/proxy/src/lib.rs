@@ -12,7 +12,7 @@ pub mod policy;
 mod tags;
 pub mod upstream;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use larder_catalog::Catalog;
 use larder_content::{Blob, Fault, FetchError, PullThrough, SourceError};
@@ -50,7 +50,7 @@ struct Target {
 impl Proxy {
     /// A pull-through registry that keeps content and names under one folder, and asks `upstreams` for what it has not.
     pub fn new(upstreams: impl Upstreams, content: PullThrough, policy: Policy) -> Self {
-        let catalog = Catalog::new(content.disk().layout(), upstreams.default_registry().clone());
+        let catalog = Catalog::new(content.disk().layout(), upstreams.default_registry());
         let shared = Shared {
             upstreams: Box::new(upstreams),
             content,
@@ -66,6 +66,15 @@ impl Proxy {
     /// The engine below it.
     pub fn content(&self) -> &PullThrough {
         &self.shared.content
+    }
+
+    /// Removes what was fetched before `then`, never what somebody else put on the disk. Gives how many blobs went.
+    pub async fn expire(&self, then: SystemTime) -> std::io::Result<u64> {
+        let removed = self.shared.content.expire(then).await?;
+        if removed > 0 {
+            self.shared.manifests.forget();
+        }
+        Ok(removed)
     }
 
     fn target(&self, name: &Name) -> Result<Target, Error> {

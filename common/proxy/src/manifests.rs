@@ -37,6 +37,13 @@ impl Manifests {
     }
 }
 
+impl Manifests {
+    /// Lets go of what is in memory: the disk has to be asked again.
+    pub(crate) fn forget(&self) {
+        self.memory.invalidate_all();
+    }
+}
+
 impl Stored {
     pub(crate) fn answer(&self, fresh_for: Option<Duration>) -> ManifestAnswer {
         ManifestAnswer {
@@ -57,7 +64,7 @@ impl Proxy {
             shared.counters.manifest_hits.add(1);
             return Ok(stored);
         }
-        if shared.catalog.is_linked(&target.repository, Kind::Manifest, digest)
+        if shared.catalog.linked(&target.repository, Kind::Manifest, digest).is_some()
             && let Some(stored) = self.read_manifest(digest).await
         {
             shared.counters.manifest_hits.add(1);
@@ -94,13 +101,11 @@ impl Proxy {
         let manifest = Manifest::parse(&bytes).map_err(|error| wrong(Fault::Invalid, error.to_string()))?;
         let stored = Arc::new(Stored { digest: *digest, media_type: manifest.media_type, bytes });
         let put = shared.content.put(digest, stored.bytes.clone()).await;
-        let kept = put.is_ok();
-        self.note("keep a manifest", put);
-        if kept {
-            let (proxy, repository, digest) = (self.clone(), target.repository.clone(), *digest);
-            let link = move || proxy.link(&repository, &digest, &manifest);
-            let linked = tokio::task::spawn_blocking(link).await.map_err(std::io::Error::other);
-            self.note("keep what a repository holds", linked.flatten());
+        if let Err(error) = put {
+            tracing::error!(%digest, %error, "cannot keep a manifest: check the disk of the cache");
+        } else {
+            let (repository, digest) = (target.repository.clone(), *digest);
+            self.note("keep what a repository holds", move |proxy| proxy.link(&repository, &digest, &manifest)).await;
         }
         shared.manifests.memory.insert((target.repository.clone(), *digest), Arc::clone(&stored));
         Ok(stored)
@@ -109,9 +114,9 @@ impl Proxy {
     fn link(&self, repository: &Repository, digest: &Digest, manifest: &Manifest) -> std::io::Result<()> {
         let catalog = &self.shared.catalog;
         for blob in &manifest.blobs {
-            catalog.link(repository, Kind::Blob, &blob.digest)?;
+            catalog.link(repository, Kind::Blob, &blob.digest, Some(blob.size))?;
         }
-        catalog.link(repository, Kind::Manifest, digest)
+        catalog.link(repository, Kind::Manifest, digest, None)
     }
 
     /// The manifest on the disk, if it is there, and is what it should be.

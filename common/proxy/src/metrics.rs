@@ -45,6 +45,7 @@ impl Collector for ProxyCollector {
         let engine = self.0.content().counters();
         let by_type = |blobs: u64, manifests: u64| [(("type", "blob"), blobs), (("type", "manifest"), manifests)];
         let (hits, misses) = (engine.hits.get(), engine.misses.get());
+        let (from_disk, from_download) = (engine.served_from_disk_bytes.get(), engine.served_from_download_bytes.get());
         let families: [(&str, &str, Vec<Series<'_>>); 10] = [
             (
                 "registry_proxy_requests",
@@ -69,15 +70,12 @@ impl Collector for ProxyCollector {
             (
                 "registry_proxy_pushed_bytes",
                 "Bytes sent to clients",
-                by_type(engine.served_bytes.get(), own.manifest_served_bytes.get()).into(),
+                by_type(from_disk + from_download, own.manifest_served_bytes.get()).into(),
             ),
             (
                 "larder_blob_served_bytes",
                 "Blob bytes sent to clients, by where they came from",
-                vec![
-                    (("from", "disk"), engine.served_from_disk_bytes.get()),
-                    (("from", "download"), engine.served_bytes.get() - engine.served_from_disk_bytes.get()),
-                ],
+                vec![(("from", "disk"), from_disk), (("from", "download"), from_download)],
             ),
             (
                 "larder_tags",

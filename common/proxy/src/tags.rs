@@ -46,18 +46,34 @@ impl Proxy {
     async fn tag(&self, target: &Target, tag: &Tag) -> Result<Known, FetchError> {
         let shared = &self.shared;
         let record = shared.catalog.tag(&target.repository, tag);
-        let verdict = record.map(|record| judge(&record, SystemTime::now(), shared.policy.stale_limit));
-        if let (Some(record), Some(Verdict::Fresh)) = (record, verdict) {
+        if let Some(record) = record
+            && judge(&record, SystemTime::now(), shared.policy.stale_limit) == Verdict::Fresh
+        {
             shared.counters.tags_fresh.add(1);
             return Ok(Known { record, head: None });
         }
-        let error = match self.resolve(target, tag).await {
+        // However many want to know, one asks. It also decides what to do when nobody answers: a caller who leaves must
+        // not take that with him.
+        let work = || {
+            let (proxy, target, tag) = (self.clone(), target.clone(), tag.clone());
+            async move { proxy.ask_or_repeat(&target, &tag, record).await }
+        };
+        let key = (target.repository.clone(), tag.clone());
+        shared.tags.run(key, work).await.unwrap_or_else(|| Err(given_up()))
+    }
+
+    /// What upstream says, or if it does not answer, what it last said.
+    async fn ask_or_repeat(&self, target: &Target, tag: &Tag, record: Option<TagRecord>) -> Result<Known, FetchError> {
+        let shared = &self.shared;
+        let error = match self.ask_tag(target, tag).await {
             Ok(known) => return Ok(known),
             Err(error) => error,
         };
         let answered = matches!(&error, FetchError::Source(error) if error.fault.is_answer());
-        match (record, verdict) {
-            (Some(mut record), Some(Verdict::AskOrStale)) if !answered => {
+        let may_repeat =
+            |record: &TagRecord| judge(record, SystemTime::now(), shared.policy.stale_limit) != Verdict::Ask;
+        match record.filter(may_repeat) {
+            Some(mut record) if !answered => {
                 shared.counters.tags_stale.add(1);
                 tracing::warn!(repository = %target.repository, %tag, %error, "tag answered from memory: cannot ask");
                 // Kept in memory only: on the disk stays when it was last checked.
@@ -69,26 +85,17 @@ impl Proxy {
         }
     }
 
-    /// Asks upstream; however many want to know, once.
-    async fn resolve(&self, target: &Target, tag: &Tag) -> Result<Known, FetchError> {
-        let work = || {
-            let (proxy, target, tag) = (self.clone(), target.clone(), tag.clone());
-            async move { proxy.ask_tag(&target, &tag).await }
-        };
-        let key = (target.repository.clone(), tag.clone());
-        self.shared.tags.run(key, work).await.unwrap_or_else(|| Err(given_up()))
-    }
-
     async fn ask_tag(&self, target: &Target, tag: &Tag) -> Result<Known, FetchError> {
         let Target { repository, upstream } = target;
         let shared = &self.shared;
         shared.counters.tags_asked.add(1);
         let asked = SystemTime::now();
+        let (key, name) = (repository.clone(), tag.clone());
         let resolved = match upstream.resolve(&repository.name, tag).await {
             Ok(resolved) => resolved,
             Err(error) => {
                 if error.fault == Fault::NotFound {
-                    self.note("forget a tag", shared.catalog.remove_tag(repository, tag));
+                    self.note("forget a tag", move |proxy| proxy.shared.catalog.remove_tag(&key, &name)).await;
                 }
                 return Err(error.into());
             }
@@ -99,20 +106,27 @@ impl Proxy {
         }
         let fresh_until = asked + shared.policy.freshness.of(fresh_for);
         let record = TagRecord { digest, checked: asked, fresh_until };
-        self.note("keep a tag", shared.catalog.set_tag(repository, tag, record));
+        self.note("keep a tag", move |proxy| proxy.shared.catalog.set_tag(&key, &name, record)).await;
         Ok(Known { record, head: media_type.zip(size) })
     }
 
     /// Whether the manifest is here for this repository.
     fn has_manifest(&self, target: &Target, digest: &Digest) -> bool {
         let shared = &self.shared;
-        shared.catalog.is_linked(&target.repository, larder_catalog::Kind::Manifest, digest)
+        shared.catalog.linked(&target.repository, larder_catalog::Kind::Manifest, digest).is_some()
             && shared.content.stored(digest).is_some()
     }
 
-    /// What cannot be written down costs a question later, and no pull now.
-    pub(crate) fn note(&self, what: &'static str, outcome: std::io::Result<()>) {
-        if let Err(error) = outcome {
+    /// Writes something down, where waiting for the disk harms nobody. What cannot be written costs a question later,
+    /// and no pull now.
+    pub(crate) async fn note(
+        &self,
+        what: &'static str,
+        write: impl FnOnce(&Self) -> std::io::Result<()> + Send + 'static,
+    ) {
+        let proxy = self.clone();
+        let written = tokio::task::spawn_blocking(move || write(&proxy)).await.map_err(std::io::Error::other);
+        if let Err(error) = written.flatten() {
             self.shared.content.counters().disk_errors.add(1);
             tracing::error!(%error, "cannot {what}: check the disk of the cache");
         }

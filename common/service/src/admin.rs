@@ -4,7 +4,7 @@
 use std::{
     convert::Infallible,
     fs, io,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -60,7 +60,10 @@ impl AdminSocket {
         match UnixStream::connect(path).await {
             Ok(_) => return Err(fail(io::Error::new(io::ErrorKind::AddrInUse, "another daemon answers there"))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(_) => fs::remove_file(path).map_err(fail)?,
+            Err(_) if fs::symlink_metadata(path).is_ok_and(|what| what.file_type().is_socket()) => {
+                fs::remove_file(path).map_err(fail)?;
+            }
+            Err(_) => return Err(fail(io::Error::new(io::ErrorKind::AlreadyExists, "something else is there"))),
         }
         // Bound under another name first: nobody can connect before the mode is right.
         let own = path.with_extension(format!("new-{}", std::process::id()));
@@ -159,6 +162,12 @@ mod tests {
         let deadline = Duration::from_secs(10);
         let error = ask(&path, Method::GET, "/x", deadline).await.unwrap_err();
         assert!(matches!(error, AskError::Absent { .. }), "{error}");
+
+        // Somebody's file is not ours to remove.
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        drop(fs::File::create(&path).unwrap());
+        AdminSocket::bind(&path).await.unwrap_err();
+        fs::remove_file(&path).unwrap();
 
         // What a killed daemon leaves.
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -77,9 +77,9 @@ impl Requests {
             let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
             (request.uri().path().to_owned(), agent.unwrap_or("-").to_owned())
         });
-        self.in_flight.inc();
+        let waiting = InFlight::new(&self.in_flight);
         let response = answer(request).await;
-        self.in_flight.dec();
+        drop(waiting);
         let (handler, code, elapsed) = (handler(&response), response.status().as_u16(), start.elapsed());
         self.total.get_or_create(&Answered { handler, method, code }).inc();
         self.seconds.get_or_create(&Handled { handler }).observe(elapsed.as_secs_f64());
@@ -89,6 +89,22 @@ impl Requests {
             tracing::info!(method, path, code, ms = format!("{ms:.1}"), peer, user_agent, "request");
         }
         response
+    }
+}
+
+/// A request that waits for its answer. A client that leaves meanwhile drops it.
+struct InFlight<'a>(&'a Gauge);
+
+impl<'a> InFlight<'a> {
+    fn new(gauge: &'a Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

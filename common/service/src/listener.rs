@@ -30,6 +30,8 @@ use crate::Shutdown;
 /// How long a client may take for a TLS handshake, and for the headers of a request: a connection that says nothing
 /// costs memory, and is closed.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a client may take nothing of an answer that is there for it, in milliseconds.
+const STALLED_MS: u32 = 120_000;
 
 /// A bound port.
 #[derive(Debug)]
@@ -96,6 +98,8 @@ impl Listener {
             };
             // Small answers should not wait for more to come.
             let _ = stream.set_nodelay(true);
+            // A client that takes nothing of its answer holds memory and descriptors: the kernel drops it in time.
+            let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, STALLED_MS);
             let (server, handler, watcher) = (server.clone(), handler.clone(), graceful.watcher());
             let acceptor = acceptor.clone();
             tokio::spawn(async move {

@@ -65,7 +65,7 @@ impl Shutdown {
     pub async fn complete(&self) -> bool {
         self.begun().await;
         // A listener takes the whole time to drain at most; a little more lets it say what it cut.
-        let limit = self.drain + Duration::from_secs(2);
+        let limit = self.drain.saturating_add(Duration::from_secs(2));
         let done = tokio::time::timeout(limit, self.tasks.wait()).await.is_ok();
         if !done {
             tracing::warn!(left = self.tasks.len(), "stopped before all work was done");

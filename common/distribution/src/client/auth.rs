@@ -61,7 +61,7 @@ impl Auth {
             return Err(transport.error(Fault::Denied, "refused the user name and password"));
         }
         let wanted = match &challenge {
-            Challenge::Bearer { scope: Some(wanted), .. } => wanted.clone(),
+            Challenge::Bearer { scope: Some(wanted), .. } if only_pulls(wanted) => wanted.clone(),
             _ => scope.to_owned(),
         };
         let answer = self.authorization(transport, challenge.clone(), &wanted, was_sent).await?;
@@ -106,6 +106,25 @@ impl Auth {
                 }
                 self.tokens.get(transport, url, service, scope, login.as_ref(), renew).await
             }
+        }
+    }
+}
+
+/// Whether a token for `scope` could do no more than pull: an upstream must not have us ask for more in our name.
+fn only_pulls(scope: &str) -> bool {
+    let mut items = scope.split_whitespace();
+    items.all(|item| item.starts_with("repository:") && item.rsplit(':').next() == Some("pull"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_that_pulls() {
+        assert!(only_pulls("repository:library/x:pull") && only_pulls("repository:a:pull repository:b:pull"));
+        for scope in ["repository:x:pull,push", "repository:x:*", "registry:catalog:*", "pull", "repository:x:delete"] {
+            assert!(!only_pulls(scope), "{scope}");
         }
     }
 }

@@ -20,6 +20,8 @@ const KEPT: u64 = 10_000;
 const MAX_ANSWER: usize = 256 * 1024;
 /// How long a token lives when its server does not say (the specification's default).
 const DEFAULT_LIFE: Duration = Duration::from_secs(60);
+/// The longest that one is believed to live.
+const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// What a token is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -54,7 +56,8 @@ impl Expiry<Key, Token> for Life {
 struct Answer {
     token: Option<SecretString>,
     access_token: Option<SecretString>,
-    expires_in: Option<u64>,
+    /// Seconds. The specification has a whole number; servers also send `300.0` and `"300"`.
+    expires_in: Option<serde_json::Value>,
 }
 
 impl Tokens {
@@ -101,13 +104,21 @@ async fn ask(transport: &Transport, mut url: Url, key: Key, login: Option<&Login
         }
     }
     let ask = Ask::get(url).with(header::ACCEPT, HeaderValue::from_static("application/json"));
-    let response = transport.send(&ask, login.map(Login::authorization).as_ref()).await?;
+    let deadline = transport.small_deadline();
+    let fetching = fetch(transport, &ask, &key, login);
+    tokio::time::timeout(deadline, fetching).await.unwrap_or_else(|_| {
+        Err(transport.error(Fault::TimedOut, format!("its token server took longer than {deadline:?}")))
+    })
+}
+
+async fn fetch(transport: &Transport, ask: &Ask, key: &Key, login: Option<&Login>) -> Result<Token, SourceError> {
+    let response = transport.send(ask, login.map(Login::authorization).as_ref()).await?;
     let who = login.map_or("anonymous".to_owned(), |login| format!("user {:?}", login.username));
-    let response = transport.accept(response, &ask).map_err(|error| match error.fault {
+    let response = transport.accept(response, ask).map_err(|error| match error.fault {
         Fault::Denied => transport.error(Fault::Denied, format!("its token server refused {who} for {}", key.scope)),
         _ => error,
     })?;
-    let body = super::manifests::read_limited(transport, response, MAX_ANSWER, &ask).await?;
+    let body = super::manifests::read_limited(transport, response, MAX_ANSWER, ask).await?;
     let answer: Answer = serde_json::from_slice(&body)
         .map_err(|_| transport.error(Fault::Invalid, "its token server's answer is not a token"))?;
     let token = answer.token.or(answer.access_token).filter(|token| !token.expose_secret().is_empty());
@@ -115,6 +126,42 @@ async fn ask(transport: &Transport, mut url: Url, key: Key, login: Option<&Login
     let mut header = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
         .map_err(|_| transport.error(Fault::Invalid, "its token server's token cannot be sent"))?;
     header.set_sensitive(true);
-    let life = answer.expires_in.filter(|seconds| *seconds > 0).map_or(DEFAULT_LIFE, Duration::from_secs);
-    Ok(Token { header, life })
+    Ok(Token { header, life: life(answer.expires_in.as_ref()) })
+}
+
+/// How long a token lives, whatever its server makes of the number.
+fn life(expires_in: Option<&serde_json::Value>) -> Duration {
+    let seconds = expires_in.and_then(|value| value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()));
+    match seconds {
+        Some(seconds) if seconds >= 1.0 => Duration::from_secs_f64(seconds.min(LONGEST_LIFE.as_secs_f64())),
+        _ => DEFAULT_LIFE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_tokens_life_is_sane() {
+        let seconds = Duration::from_secs;
+        for (said, expected) in [
+            (json!(300), seconds(300)),
+            (json!(300.0), seconds(300)),
+            (json!("300"), seconds(300)),
+            (json!(u64::MAX), LONGEST_LIFE),
+            (json!(1e300), LONGEST_LIFE),
+            (json!("inf"), LONGEST_LIFE),
+            (json!("NaN"), DEFAULT_LIFE),
+            (json!(0), DEFAULT_LIFE),
+            (json!(-5), DEFAULT_LIFE),
+            (json!(null), DEFAULT_LIFE),
+            (json!({}), DEFAULT_LIFE),
+        ] {
+            assert_eq!(life(Some(&said)), expected, "{said}");
+        }
+        assert_eq!(life(None), DEFAULT_LIFE);
+    }
 }
