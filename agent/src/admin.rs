@@ -25,12 +25,15 @@ impl Handler for Admin {
             (&Method::POST, "/restore") => match &self.keeper {
                 None => page(StatusCode::CONFLICT, TEXT, "this agent runs with --engine none".to_owned()),
                 Some(keeper) => match keeper.restore().await {
-                    Ok(restored) => {
+                    Some(Ok(restored)) => {
                         let mut said = restored.to_string();
                         said.push_str("\nthe running agent leaves the engine alone until it is started again");
                         page(StatusCode::OK, TEXT, said)
                     }
-                    Err(error) => page(StatusCode::INTERNAL_SERVER_ERROR, TEXT, error.to_string()),
+                    Some(Err(error)) => page(StatusCode::INTERNAL_SERVER_ERROR, TEXT, error.to_string()),
+                    None => {
+                        page(StatusCode::SERVICE_UNAVAILABLE, TEXT, "the agent is stopping: run it again".to_owned())
+                    }
                 },
             },
             _ => page(StatusCode::NOT_FOUND, TEXT, "no such request".to_owned()),

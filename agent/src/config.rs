@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
+use larder_identity::tls::Identity;
 use larder_service::telemetry::Format;
 use serde::Deserialize;
 use url::Url;
@@ -30,6 +31,12 @@ pub(crate) struct Options {
     /// CA certificates (PEM) to trust for the hub, beside the system's
     #[arg(long, value_name = "FILE", env = "LARDER_HUB_CA", hide_env_values = true)]
     hub_ca: Option<PathBuf>,
+    /// Certificate (PEM) to show to a hub that asks for one
+    #[arg(long, value_name = "FILE", env = "LARDER_HUB_CERT", hide_env_values = true)]
+    hub_cert: Option<PathBuf>,
+    /// The certificate's key (PEM)
+    #[arg(long, value_name = "FILE", env = "LARDER_HUB_KEY", hide_env_values = true)]
+    hub_key: Option<PathBuf>,
     /// Where the engine reaches the mirror [default: 127.0.0.1:797]
     #[arg(long, value_name = "ADDR", env = "LARDER_LISTEN", hide_env_values = true)]
     listen: Option<String>,
@@ -131,6 +138,8 @@ pub(crate) struct Settings {
     pub(crate) hub: Url,
     /// CA files to trust for the hub beside the system's.
     pub(crate) hub_cas: Vec<PathBuf>,
+    /// Who we are to a hub that asks.
+    pub(crate) hub_identity: Option<Identity>,
     /// Where the engine reaches the mirror.
     pub(crate) listen: SocketAddr,
     /// Where metrics and health are served.
@@ -188,6 +197,8 @@ impl Options {
             hub: self.hub.or(other.hub),
             insecure_hub: self.insecure_hub.or(other.insecure_hub),
             hub_ca: self.hub_ca.or(other.hub_ca),
+            hub_cert: self.hub_cert.or(other.hub_cert),
+            hub_key: self.hub_key.or(other.hub_key),
             listen: self.listen.or(other.listen),
             metrics: self.metrics.or(other.metrics),
             cache_dir: self.cache_dir.or(other.cache_dir),
@@ -235,6 +246,11 @@ impl Settings {
         Ok(Self {
             hub,
             hub_cas: options.hub_ca.into_iter().collect(),
+            hub_identity: match (options.hub_cert, options.hub_key) {
+                (Some(certificate), Some(key)) => Some(Identity { certificate, key }),
+                (None, None) => None,
+                _ => bail!("hub-cert and hub-key go together: give both or neither"),
+            },
             listen,
             metrics,
             cache_dir: folder(options.cache_dir, "/var/lib/larder-agent/cache"),

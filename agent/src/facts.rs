@@ -3,10 +3,15 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use larder_proto::v1::{Engine, Hello, Resources};
+use sysinfo::DiskRefreshKind;
 use tokio::sync::watch;
+
+/// How long a look at memory and disk may take.
+const DEADLINE: Duration = Duration::from_secs(1);
 
 /// The node, as the hub is told of it.
 #[derive(Debug, Clone)]
@@ -45,10 +50,11 @@ impl Node {
         }
     }
 
-    /// Memory and disk as they are now.
+    /// Memory and disk as they are now; zeros where that cannot be told in time.
     pub(crate) async fn resources(&self) -> Resources {
         let cache_dir = self.cache_dir.clone();
-        tokio::task::spawn_blocking(move || resources(&cache_dir)).await.unwrap_or_default()
+        let looking = tokio::task::spawn_blocking(move || resources(&cache_dir));
+        tokio::time::timeout(DEADLINE, looking).await.map(Result::unwrap_or_default).unwrap_or_default()
     }
 }
 
@@ -60,19 +66,17 @@ fn resources(cache_dir: &Path) -> Resources {
         })
         .unwrap_or_default();
     let real = cache_dir.canonicalize().unwrap_or_else(|_| cache_dir.to_owned());
-    let disks = sysinfo::Disks::new_with_refreshed_list().ok();
-    // The file system that a path lies on is the one mounted nearest above it.
-    let disk = disks
-        .iter()
-        .flatten()
-        .filter(|disk| real.starts_with(disk.mount_point()))
-        .max_by_key(|disk| disk.mount_point().as_os_str().len());
-    Resources {
-        memory_total,
-        memory_available,
-        disk_total: disk.map_or(0, sysinfo::Disk::total_space),
-        disk_available: disk.map_or(0, sysinfo::Disk::available_space),
-    }
+    // Which file systems there are, without a look at any: one that hangs would have us wait for it.
+    let disks = sysinfo::Disks::new_with_refreshed_list_specifics(DiskRefreshKind::nothing());
+    // The one that a path lies on is mounted nearest above it.
+    let mut disks: Vec<sysinfo::Disk> = disks.map(Vec::from).unwrap_or_default();
+    disks.retain(|disk| real.starts_with(disk.mount_point()));
+    let disk = disks.iter_mut().max_by_key(|disk| disk.mount_point().as_os_str().len());
+    let (disk_total, disk_available) = disk.map_or((0, 0), |disk| {
+        disk.refresh_specifics(DiskRefreshKind::nothing().with_storage());
+        (disk.total_space(), disk.available_space())
+    });
+    Resources { memory_total, memory_available, disk_total, disk_available }
 }
 
 #[cfg(test)]

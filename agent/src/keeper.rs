@@ -18,6 +18,8 @@ use crate::{
 
 /// How long to wait after a try that failed: an engine may be starting.
 const RETRY: Duration = Duration::from_secs(10);
+/// The longest that the wait becomes when each try changes the file, signals the engine, and has to be undone.
+const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 
 /// The engine's configuration, in the hands of the running agent.
 #[derive(Debug, Clone)]
@@ -48,35 +50,39 @@ impl Keeper {
 
     /// Works until the engine is configured, or the end begins.
     pub(crate) async fn keep(self, shutdown: Shutdown) {
+        let mut wait = RETRY;
         loop {
-            let done = tokio::select! {
+            let tried = tokio::select! {
                 // An edit that is interrupted here is taken back by the next start.
                 () = shutdown.begun() => return,
-                done = self.configure() => done,
+                tried = self.configure() => tried,
             };
-            if done {
-                return;
+            match tried {
+                Tried::Done => return,
+                Tried::Untouched => wait = RETRY,
+                Tried::Undone => wait = (wait * 3).min(LONGEST_RETRY),
             }
+            tracing::info!(wait_s = wait.as_secs(), "the engine's configuration is tried again later");
             tokio::select! {
                 () = shutdown.begun() => return,
-                () = tokio::time::sleep(RETRY) => {}
+                () = tokio::time::sleep(wait) => {}
             }
         }
     }
 
-    /// One try. `true` if there is nothing more to do.
-    async fn configure(&self) -> bool {
+    /// One try.
+    async fn configure(&self) -> Tried {
         let Shared { setup, engine, condition, facts, left_alone } = &*self.shared;
         let left_alone = left_alone.lock().await;
         if *left_alone {
-            return true;
+            return Tried::Done;
         }
         match engine.describe().await {
             Ok(engine) => drop(facts.send_replace(Some(engine))),
             Err(error) => {
                 condition.failed(format!("{error:#}"));
-                tracing::warn!("engine: {error:#}; trying again every {} s", RETRY.as_secs());
-                return false;
+                tracing::warn!("engine: {error:#}");
+                return Tried::Untouched;
             }
         }
         let mirror = setup.mirror.as_str();
@@ -89,7 +95,7 @@ impl Keeper {
                 };
                 tracing::info!(mirror, how, "the engine pulls through this mirror (confirmed by a canary)");
                 condition.met();
-                true
+                Tried::Done
             }
             Err(error) => {
                 // What a person must mend first will not mend itself, but may be mended while we run.
@@ -100,20 +106,45 @@ impl Keeper {
                 } else {
                     "the engine is not configured"
                 };
-                tracing::error!(mirror, "{what}: {error}; trying again every {} s", RETRY.as_secs());
-                false
+                tracing::error!(mirror, "{what}: {error}");
+                let changed = matches!(error, ApplyError::Undone { .. } | ApplyError::NotUndone { .. });
+                if changed { Tried::Undone } else { Tried::Untouched }
             }
         }
     }
 
-    /// Takes the mirror out again, and leaves the engine alone from then on.
-    pub(crate) async fn restore(&self) -> Result<Restored, RestoreError> {
-        let Shared { setup, engine, condition, left_alone, .. } = &*self.shared;
-        let mut left_alone = left_alone.lock().await;
-        *left_alone = true;
-        condition.failed("restored: the engine is left alone until the agent starts again");
-        let restored = restore::restore(setup, engine).await;
-        tracing::info!(outcome = ?restored, "restore");
-        restored
+    /// Takes the mirror out again, and leaves the engine alone from then on. Whoever asked for it may leave: it goes on
+    /// to its end. `None`: the agent is stopping.
+    pub(crate) async fn restore(&self) -> Option<Result<Restored, RestoreError>> {
+        let shared = Arc::clone(&self.shared);
+        let restoring = tokio::spawn(async move {
+            let Shared { setup, engine, condition, left_alone, .. } = &*shared;
+            let mut left_alone = left_alone.lock().await;
+            *left_alone = true;
+            condition.failed("being restored: the engine is left alone until the agent starts again");
+            let restored = restore::restore(setup, engine).await;
+            match &restored {
+                Ok(restored) => {
+                    tracing::info!("restore: {restored}");
+                    condition.failed("restored: the engine is left alone until the agent starts again");
+                }
+                Err(error) => {
+                    tracing::error!("restore: {error}; run `larder-agent restore` again");
+                    condition.failed(format!("not restored: {error}; run `larder-agent restore` again"));
+                }
+            }
+            restored
+        });
+        restoring.await.ok()
     }
+}
+
+/// What came of a try to configure the engine.
+enum Tried {
+    /// There is nothing more to do.
+    Done,
+    /// It failed, and nothing was changed.
+    Untouched,
+    /// The file was changed and the engine told, and that was taken back.
+    Undone,
 }

@@ -1,3 +1,4 @@
 //! Who may ask this hub.
 
 pub(crate) mod exposure;
+pub(crate) mod filled;

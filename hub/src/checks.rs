@@ -18,6 +18,9 @@ use larder_service::{Health, Shutdown, worker};
 
 use crate::config::{self, HttpCheck, Pace};
 
+/// How long a disk may take to write and read a few bytes.
+const PROBE: Duration = Duration::from_secs(10);
+
 /// What is looked at.
 enum Check {
     /// The disk can be written and read.
@@ -55,7 +58,7 @@ pub(crate) fn start(
     }
     for HttpCheck { url, headers, status, timeout, pace } in config.http {
         let client =
-            reqwest::Client::builder().tls_backend_preconfigured(tls::client(&[])?).timeout(timeout).build()?;
+            reqwest::Client::builder().tls_backend_preconfigured(tls::client(&[], None)?).timeout(timeout).build()?;
         watch(Check::Http { client, check: HttpAsk { url, headers, status } }, pace, health, shutdown);
     }
     Ok(())
@@ -99,8 +102,11 @@ impl Check {
         match self {
             Self::Storage(content) => {
                 let content = content.clone();
-                let probed = tokio::task::spawn_blocking(move || content.disk().probe()).await;
-                probed.map_err(std::io::Error::other).flatten().map_err(|error| error.to_string())
+                let probing = tokio::task::spawn_blocking(move || content.disk().probe());
+                match tokio::time::timeout(PROBE, probing).await {
+                    Ok(probed) => probed.map_err(std::io::Error::other).flatten().map_err(|error| error.to_string()),
+                    Err(_) => Err(format!("the disk did not answer within {PROBE:?}")),
+                }
             }
             // What cannot be looked at may be there.
             Self::File(path) => match tokio::fs::try_exists(path).await {

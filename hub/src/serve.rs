@@ -15,6 +15,10 @@ use larder_service::{
 use tonic::service::Routes;
 
 use crate::{
+    access::{
+        exposure::{self, Exposure},
+        filled,
+    },
     checks,
     config::{self, Config, Formatter, Level, ListenAddress, Loaded},
     fleet::{Nodes, NodesCollector, Sessions},
@@ -47,6 +51,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let listener = bind(&http.addr, tls).await?;
     let limits = Limits { quarantine: None, download_time: upstream.cache_write_timeout };
     let content = PullThrough::new(Disk::open(&storage.root)?, limits);
+    let has_login = upstream.login.is_some();
+    exposure::permit(Exposure {
+        has_login,
+        was_filled: filled::note(&storage.root, has_login).context("cannot mark the folder as filled with a login")?,
+        verifies_clients: http.tls.as_ref().is_some_and(verifies_clients),
+        // What was bound, not what its name seems to say.
+        is_loopback: listener.address()?.ip().is_loopback(),
+    })
+    .map_err(anyhow::Error::msg)?;
     let upstreams = Configured::new(&upstream)?;
     let registry = upstreams.registry().clone();
     let policy = Policy {
@@ -97,6 +110,12 @@ async fn bind(address: &ListenAddress, tls: Option<rustls::ServerConfig>) -> any
     let resolved =
         tokio::task::block_in_place(|| address.resolve()).with_context(|| format!("cannot listen on {address}"))?;
     Ok(Listener::bind(&resolved, tls).await?)
+}
+
+fn verifies_clients(tls: &config::Tls) -> bool {
+    // Of the others, one that must be there is verified as well (see `settings`).
+    let required = [config::ClientAuth::RequireAny, config::ClientAuth::RequireAndVerify];
+    tls.clients.as_ref().is_some_and(|clients| required.contains(&clients.auth))
 }
 
 fn settings(tls: &config::Tls) -> ServerSettings {

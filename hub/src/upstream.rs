@@ -57,7 +57,7 @@ impl Configured {
             url: upstream.url.clone(),
             name: registry.to_string(),
             namespace: Namespace::Own,
-            tls: tls::client(&upstream.ca_files)?,
+            tls: tls::client(&upstream.ca_files, None)?,
             credentials,
             realms: upstream.realms.clone(),
             deadlines: Deadlines { connect: Duration::from_secs(5), ..Deadlines::default() },

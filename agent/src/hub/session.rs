@@ -1,6 +1,6 @@
 //! The agent's side of the session: a hello, then a beat each second. Its silence is how a hub is known to be away.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use hyper_util::rt::TokioIo;
@@ -81,15 +81,15 @@ async fn beat(
     let mut ticks = tokio::time::interval(every.clamp(Duration::from_millis(100), Duration::from_secs(10)));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut sequence = 0;
-    // Since when an answer is due.
-    let mut waiting: Option<Instant> = None;
+    // The beats that are not answered, oldest first, and when each was sent.
+    let mut waiting: VecDeque<(u64, Instant)> = VecDeque::new();
     loop {
-        let due = waiting.map(|since| since + DEADLINE);
+        let due = waiting.front().map(|(_, since)| *since + DEADLINE);
         tokio::select! {
             received = down.message() => match received {
                 Ok(Some(Down { message: Some(down::Message::HeartbeatReply(reply)) })) => {
-                    if reply.sequence == sequence {
-                        waiting = None;
+                    while waiting.front().is_some_and(|(sent, _)| *sent <= reply.sequence) {
+                        waiting.pop_front();
                     }
                     breaker.heard();
                 }
@@ -99,14 +99,14 @@ async fn beat(
                 Err(status) => bail!("the session broke: {}", status.message()),
             },
             _ = ticks.tick() => {
-                if waiting.is_some_and(|since| since.elapsed() > GIVE_UP) {
+                if waiting.front().is_some_and(|(_, since)| since.elapsed() > GIVE_UP) {
                     bail!("silent for {GIVE_UP:?}");
                 }
                 sequence += 1;
                 let resources = if sequence % RESOURCES_EVERY == 1 { Some(facts.resources().await) } else { None };
                 // A full channel is a hub that takes nothing: its answer is missing already.
                 let _ = up.try_send(message(up::Message::Heartbeat(Heartbeat { sequence, resources })));
-                waiting.get_or_insert_with(Instant::now);
+                waiting.push_back((sequence, Instant::now()));
             }
             // An engine that has been found, or exchanged, since the last hello.
             () = facts.changed() => {
@@ -125,7 +125,7 @@ async fn connect(hub: &Url, settings: &Settings) -> anyhow::Result<Channel> {
     let host = hub.host_str().context("the hub's URL names no host")?.to_owned();
     let port = hub.port_or_known_default().context("the hub's URL names no port")?;
     let tls = if hub.scheme() == "https" {
-        let mut config = tls::client(&settings.hub_cas)?;
+        let mut config = tls::client(&settings.hub_cas, settings.hub_identity.as_ref())?;
         config.alpn_protocols = vec![b"h2".to_vec()];
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).context("the hub's host")?;
         Some((TlsConnector::from(Arc::new(config)), name))

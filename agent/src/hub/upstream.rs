@@ -44,7 +44,7 @@ impl Hub {
             url: settings.hub.clone(),
             name: "hub".to_owned(),
             namespace: Namespace::Own,
-            tls: tls::client(&settings.hub_cas)?,
+            tls: tls::client(&settings.hub_cas, settings.hub_identity.as_ref())?,
             credentials: Arc::new(Anonymous),
             realms: Vec::new(),
             deadlines: Deadlines { connect: Duration::from_millis(1500), headers, idle: Duration::from_secs(30) },

@@ -61,8 +61,17 @@ pub fn install_provider() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
-/// A client that trusts the system's CAs and those in `more`.
-pub fn client(more: &[PathBuf]) -> Result<ClientConfig, TlsError> {
+/// Who a client is: PEM files of its certificate, with its chain, and of its key.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The certificate.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// A client that trusts the system's CAs and those in `more`, and shows `identity` to whoever asks.
+pub fn client(more: &[PathBuf], identity: Option<&Identity>) -> Result<ClientConfig, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in rustls_native_certs::load_native_certs().certs {
         // One that cannot be parsed is one CA fewer; the system's list has hundreds.
@@ -77,7 +86,15 @@ pub fn client(more: &[PathBuf]) -> Result<ClientConfig, TlsError> {
     }
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
     let builder = builder.with_safe_default_protocol_versions().map_err(unfit)?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    let builder = builder.with_root_certificates(roots);
+    match identity {
+        None => Ok(builder.with_no_client_auth()),
+        Some(Identity { certificate, key }) => {
+            let chain = certificates(certificate)?;
+            let key = PrivateKeyDer::from_pem_file(key).map_err(|error| file(key, error))?;
+            builder.with_client_auth_cert(chain, key).map_err(unfit)
+        }
+    }
 }
 
 /// A server by `settings`, offering the protocols `alpn`.
@@ -162,7 +179,9 @@ mod tests {
         };
         let required = ClientAuth::Required(vec![certificate.clone()]);
         assert!(server(&settings(&certificate, &key, required), ALPN_ANY).is_ok());
-        assert!(client(std::slice::from_ref(&certificate)).is_ok());
+        let identity = |key: &PathBuf| Identity { certificate: certificate.clone(), key: key.clone() };
+        assert!(client(std::slice::from_ref(&certificate), Some(&identity(&key))).is_ok());
+        assert!(client(&[], Some(&identity(&other_key))).unwrap_err().to_string().contains("do not go together"));
         for (settings, needle) in [
             (settings(&junk, &key, ClientAuth::None), "junk.pem: there is no certificate"),
             (settings(&certificate, &junk, ClientAuth::None), "junk.pem"),
@@ -174,6 +193,6 @@ mod tests {
             let error = server(&settings, ALPN_ANY).unwrap_err().to_string();
             assert!(error.contains(needle), "{error}");
         }
-        assert!(client(&[junk]).unwrap_err().to_string().contains("junk.pem"));
+        assert!(client(&[junk], None).unwrap_err().to_string().contains("junk.pem"));
     }
 }

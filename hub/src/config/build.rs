@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::check::Value;
 use super::error::Complaint;
@@ -19,6 +19,16 @@ use super::report::shown;
 
 /// Why a value that is read here is there: a test walks the table for it.
 const HAS_DEFAULT: &str = "the schema gives this key a default";
+
+/// Headers by which both ends agree where an answer ends; a wrong one breaks every answer.
+const FRAMING: [HeaderName; 6] = [
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::CONNECTION,
+    header::TE,
+    header::TRAILER,
+    header::UPGRADE,
+];
 
 /// Makes the configuration.
 pub(super) fn config(root: &Value, upstream: Upstream) -> Result<Config, Vec<Complaint>> {
@@ -95,6 +105,12 @@ fn headers(root: &Value, path: &str, sensitive: bool, complaints: &mut Vec<Compl
             complaints.push(Complaint::new(values.at.clone(), what).hidden());
             continue;
         };
+        if FRAMING.contains(&header) {
+            let what =
+                format!("`{path}.{name}`: this header says where an answer ends, and is not for a configuration");
+            complaints.push(Complaint::new(values.at.clone(), what).help("take it out"));
+            continue;
+        }
         for value in values.elements() {
             match HeaderValue::try_from(value.as_text().unwrap_or_default()) {
                 Ok(mut text) => {

@@ -110,6 +110,7 @@ fn open_credentials(root: &Value) -> Option<Complaint> {
     let checks = root.text("http.tls.clientauth").is_none_or(|auth| auth == "require-and-verify-client-cert");
     let exposure = Exposure {
         has_login: true,
+        was_filled: false,
         verifies_clients: checks && !root.items("http.tls.clientcas").is_empty(),
         is_loopback: root.address("http.addr")?.is_loopback(),
     };
