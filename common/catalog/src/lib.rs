@@ -50,6 +50,11 @@ impl Catalog {
         self.records.set(repository, tag, record);
     }
 
+    /// Forgets what is in memory of a tag; what is written down stays.
+    pub fn forget_tag(&self, repository: &Repository, tag: &Tag) {
+        self.records.remove(repository, tag);
+    }
+
     /// Notes that the upstream said that there is no such tag.
     pub fn remove_tag(&self, repository: &Repository, tag: &Tag) -> io::Result<()> {
         self.records.remove(repository, tag);

@@ -123,9 +123,9 @@ impl Credentials for Login {
 }
 
 impl Default for Deadlines {
-    /// 5 s, 15 s, 30 s: what waits for the hub waits for 20 s, and engines give up after 30 s.
+    /// 5 s, 15 s, 18 s: what waits for the hub waits for 20 s, and engines give up after 30 s.
     fn default() -> Self {
-        Self { connect: Duration::from_secs(5), headers: Duration::from_secs(15), idle: Duration::from_secs(30) }
+        Self { connect: Duration::from_secs(5), headers: Duration::from_secs(15), idle: Duration::from_secs(18) }
     }
 }
 
@@ -170,7 +170,7 @@ impl Client {
     async fn ask(&self, ask: transport::Ask, repository: &RepositoryName) -> Result<reqwest::Response, SourceError> {
         let Shared { transport, auth, .. } = &*self.shared;
         let scope = format!("repository:{repository}:pull");
-        let known = auth.known(transport, &scope).await?;
+        let known = auth.known(transport, &scope).await.inspect_err(|_| auth.forget())?;
         let mut response = transport.send(&ask, known.as_ref()).await?;
         if response.status() == http::StatusCode::UNAUTHORIZED {
             // What we had is not (or no more) enough; the challenge says what is. Once, or it is a loop.

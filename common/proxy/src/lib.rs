@@ -37,6 +37,7 @@ struct Shared {
     policy: Policy,
     counters: Counters,
     tags: tags::Resolving,
+    unsaved: tags::Unsaved,
     manifests: manifests::Manifests,
 }
 
@@ -58,6 +59,7 @@ impl Proxy {
             policy,
             counters: Counters::default(),
             tags: tags::Resolving::default(),
+            unsaved: tags::Unsaved::new(),
             manifests: manifests::Manifests::new(policy.manifest_memory),
         };
         Self { shared: Arc::new(shared) }

@@ -80,8 +80,16 @@ impl Proxy {
     }
 
     async fn fetch_manifest(&self, target: &Target, digest: &Digest) -> Result<Arc<Stored>, FetchError> {
-        let fetched = target.upstream.manifest(&target.repository.name, &Reference::Digest(*digest)).await?;
-        self.keep_manifest(target, digest, fetched.bytes).await
+        let reference = Reference::Digest(*digest);
+        let kept = match target.upstream.manifest(&target.repository.name, &reference).await {
+            Ok(fetched) => self.keep_manifest(target, digest, fetched.bytes).await,
+            Err(error) => Err(error.into()),
+        };
+        match &kept {
+            Ok(_) => self.save_tags(&target.repository, digest).await,
+            Err(_) => self.forget_tags(&target.repository, digest),
+        }
+        kept
     }
 
     /// Checks a manifest that came from upstream, and keeps it, and that its repository has it and what it names.

@@ -6,12 +6,37 @@ use larder_catalog::{TagRecord, Verdict, judge};
 use larder_content::{Fault, FetchError, SourceError};
 use larder_distribution::{client::Resolved, server::ManifestAnswer};
 use larder_oci::{Digest, MediaType, Repository, Tag};
+use moka::sync::Cache;
 
 use crate::{Proxy, Target, coalesce::Coalesce};
 
 /// How long a tag that was answered stale is answered so again without asking: an upstream that does not answer costs
 /// a deadline each time.
 const STALE_RETRY: Duration = Duration::from_secs(10);
+
+/// Most tags that wait for their manifest.
+const UNSAVED: u64 = 10_000;
+
+/// Tags whose manifest is not here yet, by that manifest. A tag is written down when its manifest is: one that leads to
+/// nothing that can be served must not take the place of one that does.
+pub(crate) struct Unsaved(Cache<(Repository, Digest), Vec<(Tag, TagRecord)>>);
+
+impl Unsaved {
+    pub(crate) fn new() -> Self {
+        Self(Cache::new(UNSAVED))
+    }
+
+    fn add(&self, repository: &Repository, tag: &Tag, record: TagRecord) {
+        let mut tags = self.take(repository, &record.digest);
+        tags.retain(|(known, _)| known != tag);
+        tags.push((tag.clone(), record));
+        self.0.insert((repository.clone(), record.digest), tags);
+    }
+
+    fn take(&self, repository: &Repository, digest: &Digest) -> Vec<(Tag, TagRecord)> {
+        self.0.remove(&(repository.clone(), *digest)).unwrap_or_default()
+    }
+}
 
 pub(crate) type Resolving = Coalesce<(Repository, Tag), Result<Known, FetchError>>;
 
@@ -106,8 +131,29 @@ impl Proxy {
         }
         let fresh_until = asked + shared.policy.freshness.of(fresh_for);
         let record = TagRecord { digest, checked: asked, fresh_until };
-        self.note("keep a tag", move |proxy| proxy.shared.catalog.set_tag(&key, &name, record)).await;
+        if self.has_manifest(target, &digest) {
+            self.note("keep a tag", move |proxy| proxy.shared.catalog.set_tag(&key, &name, record)).await;
+        } else {
+            shared.catalog.repeat_tag(repository, tag, record);
+            shared.unsaved.add(repository, tag, record);
+        }
         Ok(Known { record, head: media_type.zip(size) })
+    }
+
+    /// Writes down the tags that waited for this manifest.
+    pub(crate) async fn save_tags(&self, repository: &Repository, digest: &Digest) {
+        for (tag, record) in self.shared.unsaved.take(repository, digest) {
+            let repository = repository.clone();
+            let write = move |proxy: &Self| proxy.shared.catalog.set_tag(&repository, &tag, record);
+            self.note("keep a tag", write).await;
+        }
+    }
+
+    /// Forgets the tags that waited for this manifest, which cannot be had: they are asked for again.
+    pub(crate) fn forget_tags(&self, repository: &Repository, digest: &Digest) {
+        for (tag, _) in self.shared.unsaved.take(repository, digest) {
+            self.shared.catalog.forget_tag(repository, &tag);
+        }
     }
 
     /// Whether the manifest is here for this repository.

@@ -12,13 +12,16 @@ use std::{
 use ::http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::{Shutdown, listener::Handler};
 
 /// Longest answer that a tool reads, in bytes.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
+
+/// How long a tool may take to say what it wants.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A bound admin socket. It is removed when this value goes.
 #[derive(Debug)]
@@ -94,7 +97,9 @@ impl AdminSocket {
                     let handler = handler.clone();
                     async move { Ok::<_, Infallible>(handler.handle(request).await.map(|body| body.map_err(Into::into))) }
                 });
-                let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                let mut server = hyper::server::conn::http1::Builder::new();
+                server.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+                let served = server.serve_connection(TokioIo::new(stream), service);
                 if let Err(error) = served.await {
                     tracing::debug!(%error, "admin connection ended");
                 }

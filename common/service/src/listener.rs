@@ -30,6 +30,9 @@ use crate::Shutdown;
 /// How long a client may take for a TLS handshake, and for the headers of a request: a connection that says nothing
 /// costs memory, and is closed.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How often a client of HTTP/2 is asked whether it is still there, and how long it may take to say so.
+const HTTP2_PING: Duration = Duration::from_secs(8);
+const HTTP2_PONG: Duration = Duration::from_secs(5);
 /// How long a client may take nothing of an answer that is there for it, in milliseconds.
 const STALLED_MS: u32 = 120_000;
 
@@ -81,7 +84,16 @@ impl Listener {
         let graceful = GracefulShutdown::new();
         let mut server = auto::Builder::new(TokioExecutor::new());
         server.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
-        server.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20));
+        server
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(HTTP2_PING)
+            .keep_alive_timeout(HTTP2_PONG)
+            // What a client that never reads may have us keep.
+            .max_send_buf_size(64 * 1024)
+            .initial_stream_window_size(64 * 1024)
+            .initial_connection_window_size(128 * 1024)
+            .max_concurrent_streams(64);
         let acceptor = self.tls.clone().map(TlsAcceptor::from);
         loop {
             let (stream, peer) = tokio::select! {

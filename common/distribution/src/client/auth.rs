@@ -44,6 +44,11 @@ impl Auth {
         }
     }
 
+    /// Forgets how the registry wants to be asked: where tokens were had from is no longer so, and it will say anew.
+    pub(super) fn forget(&self) {
+        *self.learned.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// The `Authorization` that the challenge in `response` asks for. `was_sent`: something was sent and refused, so
     /// what is cached is worth nothing.
     pub(super) async fn answer(

@@ -79,17 +79,19 @@ impl Client {
         reference: &Reference,
     ) -> Result<FetchedManifest, SourceError> {
         let ask = accepting(Ask::get(self.url(repository, "manifests", &reference.to_string())?));
-        let response = self.ask(ask.clone(), repository).await?;
-        let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let content_type = content_type.map(str::to_owned);
-        let fresh_for = fresh_for(response.headers());
         let transport = &self.shared.transport;
+        let fetching = async {
+            let response = self.ask(ask.clone(), repository).await?;
+            let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            let content_type = content_type.map(str::to_owned);
+            let fresh_for = fresh_for(response.headers());
+            let bytes = read_limited(transport, response, MAX_MANIFEST, &ask).await?;
+            Ok(FetchedManifest { bytes, content_type, fresh_for })
+        };
         let deadline = transport.small_deadline();
-        let reading = read_limited(transport, response, MAX_MANIFEST, &ask);
-        let bytes = tokio::time::timeout(deadline, reading).await.unwrap_or_else(|_| {
+        tokio::time::timeout(deadline, fetching).await.unwrap_or_else(|_| {
             Err(self.error(Fault::TimedOut, format!("{}: took longer than {deadline:?}", ask.describe())))
-        })?;
-        Ok(FetchedManifest { bytes, content_type, fresh_for })
+        })
     }
 }
 

@@ -116,6 +116,8 @@ async fn fetch(transport: &Transport, ask: &Ask, key: &Key, login: Option<&Login
     let who = login.map_or("anonymous".to_owned(), |login| format!("user {:?}", login.username));
     let response = transport.accept(response, ask).map_err(|error| match error.fault {
         Fault::Denied => transport.error(Fault::Denied, format!("its token server refused {who} for {}", key.scope)),
+        // That there is no token server there says nothing of the image.
+        Fault::NotFound => transport.error(Fault::Invalid, "its token server answered with 404 Not Found"),
         _ => error,
     })?;
     let body = super::manifests::read_limited(transport, response, MAX_ANSWER, ask).await?;

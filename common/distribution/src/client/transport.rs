@@ -78,7 +78,7 @@ impl Transport {
     /// For how long something small may take as a whole: a trickle that never pauses long enough to be called silent
     /// must end too.
     pub(super) fn small_deadline(&self) -> Duration {
-        2 * self.deadlines.headers
+        self.deadlines.headers
     }
 
     pub(super) fn base(&self) -> &Url {
