@@ -12,6 +12,7 @@ cd "$(dirname "$0")/.."
 SUITES='
 rig  root docker.io docker-cli docker-registry busybox-static iproute2 apache2-utils util-linux procps
 first_light  root docker.io docker-cli docker-registry busybox-static iproute2 apache2-utils util-linux procps
+bad_input  root docker.io docker-cli docker-registry busybox-static iproute2 apache2-utils util-linux procps
 demo  root docker.io docker-cli docker-registry busybox-static iproute2 apache2-utils util-linux procps curl
 drop_in  root docker-registry busybox-static iproute2 apache2-utils util-linux procps
 '

@@ -1,10 +1,11 @@
 //! The hub's side of a session: a hello, and then an answer to every beat.
 
-use std::{pin::Pin, time::Duration};
+use std::time::Duration;
 
-use futures_util::{Stream, stream};
 use larder_proto::v1::{Down, HeartbeatReply, Hello, Up, Welcome, down, fleet_server::Fleet, up};
 use larder_service::Shutdown;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::nodes::{Nodes, Place};
@@ -13,6 +14,8 @@ use super::nodes::{Nodes, Place};
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long an agent may be silent before its session ends.
 const SILENCE: Duration = Duration::from_secs(15);
+/// How many answers may wait for an agent to take them.
+const WAITING: usize = 4;
 /// Longest name that an agent may give, in bytes.
 const MAX_NAME: usize = 255;
 
@@ -28,7 +31,6 @@ pub(crate) struct Sessions {
 struct Session {
     up: Streaming<Up>,
     shutdown: Shutdown,
-    welcome: Option<Welcome>,
     place: Place,
 }
 
@@ -41,7 +43,7 @@ impl Sessions {
 
 #[tonic::async_trait]
 impl Fleet for Sessions {
-    type SessionStream = Pin<Box<dyn Stream<Item = Result<Down, Status>> + Send>>;
+    type SessionStream = ReceiverStream<Result<Down, Status>>;
 
     async fn session(&self, request: Request<Streaming<Up>>) -> Result<Response<Self::SessionStream>, Status> {
         let mut up = request.into_inner();
@@ -56,22 +58,32 @@ impl Fleet for Sessions {
             heartbeat_interval_ms: u32::try_from(HEARTBEAT.as_millis()).unwrap_or(u32::MAX),
             registries: self.registries.clone(),
         };
-        let session =
-            Session { up, shutdown: self.shutdown.clone(), welcome: Some(welcome), place: self.nodes.enter(hello) };
-        let answers = stream::unfold(session, |mut session| async {
-            let answer = session.next().await?;
-            Some((answer, session))
-        });
-        Ok(Response::new(Box::pin(answers)))
+        let session = Session { up, shutdown: self.shutdown.clone(), place: self.nodes.enter(hello) };
+        let (down, answers) = mpsc::channel(WAITING);
+        // A task of its own: a client that takes no answers must not be what the session waits for.
+        tokio::spawn(session.run(down, welcome));
+        Ok(Response::new(ReceiverStream::new(answers)))
     }
 }
 
 impl Session {
-    /// The next message to the agent; `None` ends the session.
-    async fn next(&mut self) -> Option<Result<Down, Status>> {
-        if let Some(welcome) = self.welcome.take() {
-            return Some(Ok(Down { message: Some(down::Message::Welcome(welcome)) }));
+    /// Answers until either side ends it, or the agent is silent or takes no answers for too long.
+    async fn run(mut self, down: mpsc::Sender<Result<Down, Status>>, welcome: Welcome) {
+        let mut answer = Ok(Down { message: Some(down::Message::Welcome(welcome)) });
+        loop {
+            if !matches!(tokio::time::timeout(SILENCE, down.send(answer)).await, Ok(Ok(()))) {
+                tracing::debug!("a session ended that takes no answers");
+                return;
+            }
+            match self.next().await {
+                Some(next) => answer = next,
+                None => return,
+            }
         }
+    }
+
+    /// What to answer next; `None` ends the session.
+    async fn next(&mut self) -> Option<Result<Down, Status>> {
         loop {
             let received = tokio::select! {
                 // The hub is going away: its agents look for another at once.

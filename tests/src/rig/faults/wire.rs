@@ -79,6 +79,8 @@ fn spoil(answer: Answer, fault: Option<Fault>, asked: &Uri) -> (Answer, Sending)
         Fault::Redirect(base) => Answer::new(307, "text/plain", "").with("Location", format!("{base}{asked}")),
         Fault::Gzip => Answer { body: gzip(&answer.body), ..answer }.with("Content-Encoding", "gzip"),
         Fault::NoDigest => answer.without(DIGEST),
+        // What is too much must not be taken for the beginning of another answer.
+        Fault::LengthOff(_) => answer.with("Connection", "close"),
         _ => answer,
     };
     (answer, sending)
