@@ -55,7 +55,8 @@ main() {
     echo "suite $suite: $([[ $status == 0 ]] && echo passed || echo FAILED), $((SECONDS - start)) s"
   done <<<"$SUITES"
   if ((${#skipped[@]})); then printf 'skipped %s\n' "${skipped[@]}"; fi
-  echo "suites: $passed passed, $failed failed, ${#skipped[@]} skipped"
+  local names=("${skipped[@]%%:*}")
+  echo "suites: $passed passed, $failed failed, ${#skipped[@]} skipped${names[*]:+ (${names[*]})}"
   if ((failed > 0)); then return 1; fi
   if ((${#skipped[@]} > 0)) && [[ ${CI:-} == true ]]; then return 1; fi
 }

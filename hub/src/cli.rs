@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{config, serve};
 
@@ -28,10 +28,19 @@ enum Command {
         /// or of MSR's content cache
         #[arg(long, short, value_name = "FILE", env = FILE_VARIABLE, hide_env_values = true)]
         config: Option<PathBuf>,
+        /// Log lines for people ("text") or for machines ("json"), whatever the configuration says
+        #[arg(long, value_name = "FORMAT")]
+        log_format: Option<LogFormat>,
     },
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -61,14 +70,21 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         variables.filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()))
     };
     match cli.command {
-        Command::Serve { config } => match config::load(config.as_deref(), environment()) {
-            Ok(loaded) => match serve::run(loaded) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
-                    eprintln!("larder-hub: {error:#}");
-                    ExitCode::FAILURE
+        Command::Serve { config, log_format } => match config::load(config.as_deref(), environment()) {
+            Ok(mut loaded) => {
+                match log_format {
+                    None => {}
+                    Some(LogFormat::Text) => loaded.config.log.formatter = config::Formatter::Text,
+                    Some(LogFormat::Json) => loaded.config.log.formatter = config::Formatter::Json,
                 }
-            },
+                match serve::run(loaded) {
+                    Ok(()) => ExitCode::SUCCESS,
+                    Err(error) => {
+                        eprintln!("larder-hub: {error:#}");
+                        ExitCode::FAILURE
+                    }
+                }
+            }
             Err(error) => {
                 eprintln!("{error}");
                 ExitCode::FAILURE
