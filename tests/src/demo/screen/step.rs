@@ -120,7 +120,7 @@ fn line(mark: &str, what: &str, time: Duration, outcome: &str) -> String {
     line.trim_end().to_owned()
 }
 
-/// As [`line`], but alive.
+/// As [`line()`], but alive.
 pub(super) fn spinner(what: &str, paint: Paint) -> ProgressBar {
     let elapsed = |state: &ProgressState, to: &mut dyn fmt::Write| {
         // The bar has nobody to tell; it shows what fits.
