@@ -215,7 +215,13 @@ fn finish(builder: Builder, body: Body) -> Response<Body> {
 }
 
 fn stream(body: larder_content::BlobBody) -> Body {
-    let frames = body.into_stream().map(|chunk| chunk.map(Frame::data).map_err(Into::into));
+    let frames = body.into_stream().then(|chunk| async {
+        if chunk.is_err() {
+            // hyper throws away what it has not flushed when a body fails, headers included; let it flush first.
+            tokio::task::yield_now().await;
+        }
+        chunk.map(Frame::data).map_err(Into::into)
+    });
     BodyExt::boxed_unsync(StreamBody::new(frames))
 }
 
