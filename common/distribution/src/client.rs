@@ -155,16 +155,6 @@ impl Client {
         &self.shared.name
     }
 
-    /// Asks `/v2/`: whether the registry answers, and lets us in. An answer of any kind but 5xx will do.
-    pub async fn ping(&self) -> Result<(), SourceError> {
-        let url = self.shared.transport.url("v2/").map_err(|error| self.error(Fault::Invalid, error))?;
-        let request = transport::Ask::get(url);
-        match self.shared.transport.send(&request, None).await?.status().as_u16() {
-            status @ 500.. => Err(self.error(Fault::Failing, format!("GET /v2/ was answered with {status}"))),
-            _ => Ok(()),
-        }
-    }
-
     /// Sends a request that reads from `repository`, answering a challenge if there is one. The answer has a status
     /// that says that it holds what was asked for.
     async fn ask(&self, ask: transport::Ask, repository: &RepositoryName) -> Result<reqwest::Response, SourceError> {
