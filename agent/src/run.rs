@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use larder_content::{Disk, Limits, PullThrough};
+use larder_content::{Capacity, Disk, Limits, PullThrough};
 use larder_proxy::{Freshness, Policy, Proxy, metrics::ProxyCollector};
 use larder_service::{
     Health, Listener, Shutdown,
@@ -60,8 +60,8 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let listener = Listener::bind(&[settings.listen], None).await?;
     // With nowhere else to go, a digest that went wrong once is worth another try.
     let quarantine = (settings.fallback == Fallback::Origin).then_some(QUARANTINE);
-    let limits = Limits { quarantine, download_time: None };
-    let content = PullThrough::new(Disk::open(&settings.cache_dir)?, limits);
+    let limits = Limits { quarantine, ..Limits::default() };
+    let content = PullThrough::new(Disk::open(&settings.cache_dir, Capacity::default())?, limits);
     let breaker = Arc::new(Breaker::new(settings.fallback == Fallback::Origin));
     let policy = Policy {
         freshness: Freshness::AsTold { at_most: FRESHNESS },

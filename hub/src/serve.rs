@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use larder_content::{Disk, Limits, PullThrough};
+use larder_content::{Capacity, Disk, Limits, PullThrough};
 use larder_identity::tls::{self, ServerSettings};
 use larder_proto::{MAX_MESSAGE, v1::fleet_server::FleetServer};
 use larder_proxy::{Freshness, Policy, Proxy, metrics::ProxyCollector};
@@ -30,6 +30,9 @@ use crate::{
 /// Memory for manifests, in bytes: some thousands of them.
 const MANIFEST_MEMORY: u64 = 32 * 1024 * 1024;
 
+/// How long an upstream may give nothing of a blob. What waits for the hub waits for 30 s.
+const STALL: Duration = Duration::from_secs(18);
+
 /// Runs a hub until it is told to stop.
 pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
     telemetry::init(&logging(&loaded.config.log));
@@ -49,8 +52,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let tls = http.tls.as_ref().map(|tls| tls::server(&settings(tls), tls::ALPN_ANY)).transpose()?;
     let is_secure = tls.is_some();
     let listener = bind(&http.addr, tls).await?;
-    let limits = Limits { quarantine: None, download_time: upstream.cache_write_timeout };
-    let content = PullThrough::new(Disk::open(&storage.root)?, limits);
+    let limits = Limits { download_time: upstream.cache_write_timeout, stall: STALL, ..Limits::default() };
+    let content = PullThrough::new(Disk::open(&storage.root, Capacity::default())?, limits);
     let has_login = upstream.login.is_some();
     exposure::permit(Exposure {
         has_login,

@@ -1,73 +1,76 @@
-//! A blob that is being read, from the disk or from a download under way.
+//! A blob that is being read: from memory, from the disk, from a download under way, or past a disk that fails.
 
-use std::{fs::File, io, ops::Range, sync::Arc};
+use std::{io, ops::Range};
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
+use larder_oci::Digest;
 
 use crate::{
-    counters::Counters,
     disk::Stored,
     error::ReadError,
-    flight::{Follower, Progress},
-    read_at::read_at,
+    feed::Sources,
+    flight::{Follower, Turn, detour::Detour},
+    proof::Doubt,
+    pull_through::PullThrough,
 };
 
+/// How often a reader goes on from another copy when the one it reads turns out to be bad.
+const RECOVERIES: u32 = 2;
+
 /// A blob that can be read.
-#[derive(Debug)]
 pub struct Blob {
-    origin: Origin,
-    counters: Arc<Counters>,
+    pub(crate) digest: Digest,
+    pub(crate) origin: Origin,
+    pub(crate) cache: PullThrough,
+    /// Where it can be had if what is here is bad.
+    pub(crate) sources: Sources,
 }
 
 #[derive(Debug)]
-enum Origin {
+pub(crate) enum Origin {
+    Memory(Bytes),
     Disk(Stored),
     Flight(Follower),
+    Detour(Box<Detour>),
 }
 
 /// The bytes of (a part of) a blob.
 #[derive(Debug)]
 pub struct BlobBody {
-    origin: Origin,
+    blob: Blob,
     offset: u64,
     end: Option<u64>,
-    counters: Arc<Counters>,
+    recoveries: u32,
 }
 
 // === impl Blob ===
 
 impl Blob {
-    pub(crate) fn stored(stored: Stored, counters: Arc<Counters>) -> Self {
-        Self { origin: Origin::Disk(stored), counters }
-    }
-
-    pub(crate) fn following(follower: Follower, counters: Arc<Counters>) -> Self {
-        Self { origin: Origin::Flight(follower), counters }
-    }
-
     /// Its length in bytes. `None` while it is downloaded from a source that did not say.
     pub fn size(&self) -> Option<u64> {
         match &self.origin {
+            Origin::Memory(bytes) => Some(bytes.len() as u64),
             Origin::Disk(stored) => Some(stored.size),
             Origin::Flight(follower) => follower.total(),
+            Origin::Detour(detour) => detour.total(),
         }
     }
 
-    /// Whether it was on the disk when it was asked for.
+    /// Whether it was here when it was asked for.
     pub fn is_stored(&self) -> bool {
-        matches!(self.origin, Origin::Disk(_))
+        matches!(self.origin, Origin::Memory(_) | Origin::Disk(_))
     }
 
     /// All of its bytes.
     pub fn read(self) -> BlobBody {
         let end = self.size();
-        BlobBody { origin: self.origin, offset: 0, end, counters: self.counters }
+        BlobBody { blob: self, offset: 0, end, recoveries: 0 }
     }
 
     /// The bytes of `range`, which must lie within [`Blob::size`].
     pub fn read_range(self, range: Range<u64>) -> BlobBody {
-        BlobBody { origin: self.origin, offset: range.start, end: Some(range.end), counters: self.counters }
+        BlobBody { blob: self, offset: range.start, end: Some(range.end), recoveries: 0 }
     }
 }
 
@@ -78,7 +81,16 @@ impl BlobBody {
     pub async fn next(&mut self) -> Option<Result<Bytes, ReadError>> {
         match self.next_chunk().await {
             Ok(chunk) if chunk.is_empty() => None,
-            Ok(chunk) => Some(Ok(chunk)),
+            Ok(chunk) => {
+                let length = chunk.len() as u64;
+                self.offset += length;
+                let counters = self.blob.cache.counters();
+                match self.blob.origin {
+                    Origin::Memory(_) | Origin::Disk(_) => counters.served_from_disk_bytes.add(length),
+                    Origin::Flight(_) | Origin::Detour(_) => counters.served_from_download_bytes.add(length),
+                }
+                Some(Ok(chunk))
+            }
             Err(error) => Some(Err(error)),
         }
     }
@@ -94,35 +106,116 @@ impl BlobBody {
     }
 
     async fn next_chunk(&mut self) -> Result<Bytes, ReadError> {
-        let (file, available, stored) = match &mut self.origin {
-            Origin::Disk(stored) => (Arc::clone(&stored.file), stored.size, true),
-            Origin::Flight(follower) => {
-                let Progress { file, readable } = follower.readable_past(self.offset).await?;
-                (file, readable, false)
+        loop {
+            let Self { blob, offset, end, .. } = self;
+            let (offset, end) = (*offset, *end);
+            let buffers = &blob.cache.hangar().buffers;
+            match &mut blob.origin {
+                Origin::Memory(bytes) => {
+                    let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                    return Ok(bytes.slice(at(offset)..at(end.unwrap_or(u64::MAX)).max(at(offset))));
+                }
+                Origin::Disk(stored) => {
+                    let end = end.unwrap_or(stored.size).min(stored.size);
+                    if offset >= end {
+                        return Ok(Bytes::new());
+                    }
+                    let doubt = stored.proof.doubt(offset);
+                    if doubt == Doubt::No {
+                        let sure = stored.proof.sure_until(offset).min(end);
+                        match stored.file.read(offset, sure - offset, buffers).await {
+                            Ok(chunk) => return Ok(chunk),
+                            Err(error) => self.recover(error.into()).await?,
+                        }
+                    } else if let Err(error) = blob.cache.settle(&blob.digest, stored, doubt).await {
+                        self.recover(error).await?;
+                    }
+                }
+                Origin::Flight(follower) => match follower.turn(offset, end).await? {
+                    Turn::Done => return Ok(Bytes::new()),
+                    Turn::Read(file, up_to) => match file.read(offset, up_to - offset, buffers).await {
+                        Ok(chunk) => return Ok(chunk),
+                        Err(error) => {
+                            blob.cache.hangar().counters.disk_errors.add(1);
+                            tracing::error!(digest = %blob.digest, %error, "cannot read what was just written");
+                            let detour = follower.past_the_file(offset, end);
+                            blob.origin = Origin::Detour(Box::new(detour));
+                        }
+                    },
+                    Turn::Alone(adrift) => {
+                        let detour = follower.alone(adrift, offset, end);
+                        blob.origin = Origin::Detour(Box::new(detour));
+                    }
+                },
+                Origin::Detour(detour) => return detour.next().await,
             }
-        };
-        let end = self.end.map_or(available, |end| end.min(available));
-        let wanted = end.saturating_sub(self.offset);
-        if wanted == 0 {
-            return Ok(Bytes::new());
         }
-        self.read_from(&file, wanted, stored).await
     }
 
-    async fn read_from(&mut self, file: &Arc<File>, wanted: u64, stored: bool) -> Result<Bytes, ReadError> {
-        let chunk = read_at(file, self.offset, wanted).await?;
-        if chunk.is_empty() {
-            // Ending quietly would make a short body look whole where no length was announced.
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a cached blob became shorter").into());
+    /// What is stored is bad: goes on with a copy that is fetched anew, from the byte reached.
+    async fn recover(&mut self, error: ReadError) -> Result<(), ReadError> {
+        let Blob { digest, cache, sources, origin } = &mut self.blob;
+        if self.recoveries == RECOVERIES || sources.is_empty() {
+            return Err(error);
         }
-        let length = chunk.len() as u64;
-        self.offset += length;
-        let Counters { served_from_disk_bytes, served_from_download_bytes, .. } = &*self.counters;
-        if stored {
-            served_from_disk_bytes.add(length);
-        } else {
-            served_from_download_bytes.add(length);
+        self.recoveries += 1;
+        tracing::warn!(%digest, %error, "a stored blob cannot be read: going on with another copy");
+        let size = match origin {
+            Origin::Disk(stored) => Some(stored.size),
+            _ => None,
+        };
+        let mut follower = cache.fetch_again(digest, size, sources).await?;
+        if self.end.is_none_or(|end| Some(end) == size) {
+            follower = follower.on_the_trunk();
         }
-        Ok(chunk)
+        *origin = Origin::Flight(follower);
+        Ok(())
     }
+}
+
+impl std::fmt::Debug for Blob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Blob").field("digest", &self.digest).field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+impl Doubt {
+    /// Reads what must be read, and says whether it is right.
+    pub(crate) fn resolve(self, digest: &Digest, stored: &Stored, chunk: usize) -> io::Result<bool> {
+        match self {
+            Self::No | Self::Unasked => Ok(true),
+            Self::Piece { number, range, hash } => {
+                let mut hasher = blake3::Hasher::new();
+                read_through(stored, range, chunk, |bytes| {
+                    hasher.update(bytes);
+                })?;
+                let is_right = *hasher.finalize().as_bytes() == hash;
+                if is_right {
+                    stored.proof.checked(number);
+                }
+                Ok(is_right)
+            }
+            Self::All => {
+                let mut hasher = digest.algorithm().hasher();
+                read_through(stored, 0..stored.size, chunk, |bytes| hasher.update(bytes))?;
+                let is_right = hasher.finish() == *digest;
+                if is_right {
+                    stored.proof.proven();
+                }
+                Ok(is_right)
+            }
+        }
+    }
+}
+
+fn read_through(stored: &Stored, range: Range<u64>, chunk: usize, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut buffer = vec![0; chunk];
+    let mut at = range.start;
+    while at < range.end {
+        let length = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(chunk);
+        stored.file.read_exact_at(&mut buffer[..length], at)?;
+        take(&buffer[..length]);
+        at += length as u64;
+    }
+    Ok(())
 }

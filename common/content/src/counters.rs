@@ -1,6 +1,12 @@
 //! What the engine counts. The daemons publish it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -23,12 +29,42 @@ pub struct Counters {
     pub served_from_disk_bytes: Count,
     /// Downloads whose bytes were not what the digest names.
     pub corrupt: Count,
+    /// The same by the name of the source. There are as many as are configured.
+    wrong_bytes: Mutex<BTreeMap<Arc<str>, u64>>,
+    /// Downloads that broke, and were gone on with from the byte reached.
+    pub resumed: Count,
+    /// Ranges that were fetched beside a download.
+    pub ranges: Count,
+    /// Readers that fetched for themselves because the disk had no room.
+    pub detours_full: Count,
+    /// Readers that fetched for themselves because the disk failed.
+    pub detours_disk: Count,
+    /// Readers that fetched for themselves because too many ranges were fetched already.
+    pub detours_busy: Count,
+    /// Stored blobs that were found not to be what their digest names.
+    pub damaged: Count,
     /// Downloads that ended for any other reason than being complete.
     pub broken: Count,
     /// Failures to write to the disk.
     pub disk_errors: Count,
     /// Blobs removed because their time was over.
     pub expired: Count,
+}
+
+impl Counters {
+    /// A download whose bytes were wrong had them from `source`.
+    pub(crate) fn wrong_bytes_from(&self, source: &str) {
+        let mut counts = self.wrong_bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        match counts.get_mut(source) {
+            Some(count) => *count += 1,
+            None => drop(counts.insert(source.into(), 1)),
+        }
+    }
+
+    /// How many downloads were wrong, by the name of the source that gave the bytes.
+    pub fn wrong_bytes(&self) -> BTreeMap<Arc<str>, u64> {
+        self.wrong_bytes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Count {

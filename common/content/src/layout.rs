@@ -7,8 +7,12 @@
 //! <root>/docker/registry/v2/blobs/<alg>/<first 2 hex>/<hex>/data     blobs, manifests among them
 //! <root>/docker/registry/v2/repositories/…                           links and tags (larder-catalog)
 //! <root>/larder/lock                                                 held by the process that owns the folder
-//! <root>/larder/partials/<alg>-<hex>.<n>                             downloads in progress; swept at start
-//! <root>/larder/mirrored                                             what Larder fetched itself, and when
+//! <root>/larder/partials/<alg>-<hex>                                 downloads in progress
+//! <root>/larder/partials/<alg>-<hex>.pieces                          what is known of their pieces
+//! <root>/larder/pieces/<alg>/<first 2 hex>/<hex>                     the pieces of finished blobs
+//! <root>/larder/index                                                what is here, and when it was last used
+//!
+//! What lies in `larder/pieces` and `larder/index` can be lost: it is made anew.
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -50,9 +54,22 @@ impl Layout {
         self.root.join("larder/partials")
     }
 
-    /// The file of the `n`th download of `digest` by this process.
-    pub fn partial(&self, digest: &Digest, n: u64) -> PathBuf {
-        self.partials().join(format!("{}-{}.{n}", digest.algorithm(), digest.hex()))
+    /// The file of a download of `digest`.
+    pub fn partial(&self, digest: &Digest) -> PathBuf {
+        self.partials().join(partial_name(digest))
+    }
+
+    /// The journal of a download of `digest`.
+    pub fn partial_pieces(&self, digest: &Digest) -> PathBuf {
+        self.partials().join(format!("{}{JOURNAL}", partial_name(digest)))
+    }
+
+    /// The list of the pieces of a finished blob.
+    pub fn pieces(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.hex();
+        let mut path = self.root.join("larder/pieces");
+        path.extend([digest.algorithm().name(), &hex[..2], &hex]);
+        path
     }
 
     /// The file whose lock says that a process owns the folder.
@@ -60,10 +77,21 @@ impl Layout {
         self.root.join("larder/lock")
     }
 
-    /// The list of what Larder fetched itself.
-    pub fn mirrored(&self) -> PathBuf {
-        self.root.join("larder/mirrored")
+    /// The index.
+    pub fn index(&self) -> PathBuf {
+        self.root.join("larder/index")
     }
+}
+
+const JOURNAL: &str = ".pieces";
+
+fn partial_name(digest: &Digest) -> String {
+    format!("{}-{}", digest.algorithm(), digest.hex())
+}
+
+/// The digest whose download, or the journal of it, a file in [`Layout::partials`] is.
+pub fn digest_of_partial(name: &str) -> Option<Digest> {
+    name.strip_suffix(JOURNAL).unwrap_or(name).replacen('-', ":", 1).parse().ok()
 }
 
 #[cfg(test)]
@@ -75,6 +103,11 @@ mod tests {
         let digest: Digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".parse().unwrap();
         let hex = digest.hex();
         let expected = format!("/r/docker/registry/v2/blobs/sha256/e3/{hex}/data");
-        assert_eq!(Layout::new("/r").blob(&digest), PathBuf::from(expected));
+        let layout = Layout::new("/r");
+        assert_eq!(layout.blob(&digest), PathBuf::from(expected));
+        for path in [layout.partial(&digest), layout.partial_pieces(&digest)] {
+            assert_eq!(digest_of_partial(path.file_name().unwrap().to_str().unwrap()), Some(digest));
+        }
+        assert_eq!(digest_of_partial(".probe"), None);
     }
 }

@@ -5,23 +5,39 @@
 //! names.
 
 pub mod archive;
+mod attempts;
 pub mod blob;
+mod books;
+mod buffers;
 pub mod counters;
 pub mod disk;
 pub mod durable;
 mod error;
+mod eviction;
+#[cfg(test)]
+mod faults;
+mod feed;
+mod file;
 mod flight;
+mod geometry;
+mod hashing;
+mod health;
+pub mod index;
 pub mod layout;
-mod ledger;
 mod partial;
+pub mod pieces;
+mod proof;
 pub mod pull_through;
 mod quarantine;
-mod read_at;
+pub mod room;
+#[cfg(test)]
+mod schedules;
 pub mod source;
 
 pub use blob::{Blob, BlobBody};
 pub use counters::Counters;
-pub use disk::{Disk, DiskError};
+pub use disk::{Disk, DiskError, Usage};
 pub use error::{FetchError, ReadError};
 pub use pull_through::{Limits, PullThrough};
+pub use room::Capacity;
 pub use source::{ByteRange, Fault, Fetched, Source, SourceError};

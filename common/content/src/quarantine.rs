@@ -25,6 +25,11 @@ impl Quarantine {
         Self { time, until: Mutex::default() }
     }
 
+    /// Whether anything is ever shut out.
+    pub(crate) fn shuts_out(&self) -> bool {
+        self.time.is_some()
+    }
+
     /// Shuts `digest` out from now on.
     pub(crate) fn shut_out(&self, digest: Digest) {
         let Some(time) = self.time else { return };

@@ -283,3 +283,40 @@ async fn nothing_is_waited_for_without_a_deadline() {
     assert_eq!(fetched.body.next().await.unwrap().unwrap(), "01234");
     assert_eq!(fault(fetched.body.next().await.unwrap()), Fault::TimedOut);
 }
+
+#[tokio::test]
+async fn a_range_is_asked_for_as_long_as_the_content_is_the_same() {
+    let server = Server::start(|_| {
+        let builder = Response::builder().status(206).header("content-range", "bytes 2000000-2000001/2000002");
+        builder.header("etag", "\"same\"").body(text("ab")).unwrap()
+    })
+    .await;
+    let blobs = client(&server, Arc::new(Anonymous)).blobs(&repository());
+    let digest = Digest::sha256(b"");
+    let range = ByteRange { start: 2_000_000, end: None };
+    // Nothing is known of it, so there is no condition.
+    assert_eq!(blobs.fetch(&digest, range).await.unwrap().start, 2_000_000);
+    // The same validator holds.
+    assert_eq!(blobs.fetch(&digest, range).await.unwrap().start, 2_000_000);
+    let conditions = |server: &Server| -> Vec<Option<String>> {
+        server.seen().iter().map(|seen| seen.header("if-range").map(str::to_owned)).collect()
+    };
+    assert_eq!(conditions(&server), [None, Some("\"same\"".to_owned())]);
+
+    // One that gives all, because it has another validator, is asked again: the digest tells if that was wrong.
+    let moody = Server::start(|seen| match seen.header("if-range") {
+        Some(_) => Response::builder().header("etag", "\"other\"").body(text("all of it")).unwrap(),
+        None if seen.header("range").is_some() => Response::builder()
+            .status(206)
+            .header("content-range", "bytes 2000000-2000001/2000002")
+            .header("etag", "\"third\"")
+            .body(text("ab"))
+            .unwrap(),
+        None => Response::builder().header("etag", "\"first\"").body(text("all of it")).unwrap(),
+    })
+    .await;
+    let blobs = client(&moody, Arc::new(Anonymous)).blobs(&repository());
+    assert_eq!(blobs.fetch(&digest, ByteRange::ALL).await.unwrap().start, 0);
+    assert_eq!(blobs.fetch(&digest, range).await.unwrap().start, 2_000_000);
+    assert_eq!(conditions(&moody), [None, Some("\"first\"".to_owned()), None]);
+}

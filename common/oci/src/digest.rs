@@ -112,7 +112,8 @@ impl Digest {
         Self::of(self.algorithm(), content) == *self
     }
 
-    fn bytes(&self) -> &[u8] {
+    /// The hash alone: 32 or 64 bytes.
+    pub fn bytes(&self) -> &[u8] {
         match self {
             Self::Sha256(bytes) => bytes,
             Self::Sha512(bytes) => bytes,

@@ -1,24 +1,33 @@
 //! Asking for blobs: a registry's repository as a source of content.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use futures_util::{StreamExt as _, future::BoxFuture};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use larder_content::{ByteRange, Fault, Fetched, Source, SourceError};
 use larder_oci::{Digest, RepositoryName};
 
 use super::{Client, transport::Ask};
 use crate::range::content_range;
 
+/// A server that gives all instead of a range is asked again, without a condition, if that saves more than this, in
+/// bytes.
+const WORTH_ASKING_AGAIN: u64 = 1 << 20;
+
 /// The blobs of one repository at a registry.
 #[derive(Debug, Clone)]
 pub struct RepositoryBlobs {
     client: Client,
     repository: RepositoryName,
+    /// What was last asked for, and the validator that the server gave with it: a range of the same is asked for only as
+    /// long as that holds (RFC 9110, section 13.1.5).
+    validator: Arc<Mutex<Option<(Digest, HeaderValue)>>>,
 }
 
 impl Client {
     /// The blobs of `repository`.
     pub fn blobs(&self, repository: &RepositoryName) -> RepositoryBlobs {
-        RepositoryBlobs { client: self.clone(), repository: repository.clone() }
+        RepositoryBlobs { client: self.clone(), repository: repository.clone(), validator: Arc::default() }
     }
 }
 
@@ -34,14 +43,23 @@ impl Source for RepositoryBlobs {
 
 impl RepositoryBlobs {
     async fn fetch(&self, digest: &Digest, range: ByteRange) -> Result<Fetched, SourceError> {
-        let Self { client, repository } = self;
+        let Self { client, repository, .. } = self;
         let mut ask = Ask::get(client.url(repository, "blobs", &digest.to_string())?);
         if range != ByteRange::ALL {
             let last = range.end.map(|end| end.saturating_sub(1).to_string()).unwrap_or_default();
             let value = HeaderValue::try_from(format!("bytes={}-{last}", range.start));
             ask = ask.with(header::RANGE, value.expect("digits and dashes are a header value"));
         }
-        let response = client.ask(ask.clone(), repository).await?;
+        let condition = self.validator(digest).filter(|_| range != ByteRange::ALL);
+        let conditional =
+            condition.map_or_else(|| ask.clone(), |validator| ask.clone().with(header::IF_RANGE, validator));
+        let mut response = client.ask(conditional.clone(), repository).await?;
+        let is_whole = response.status() != StatusCode::PARTIAL_CONTENT;
+        if is_whole && conditional.headers.contains_key(header::IF_RANGE) && range.start > WORTH_ASKING_AGAIN {
+            // Content does not change under its digest, but validators do from one storage server to the next.
+            response = client.ask(ask.clone(), repository).await?;
+        }
+        self.learn(digest, response.headers());
         let (start, total) = if response.status() == StatusCode::PARTIAL_CONTENT {
             let header = response.headers().get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
             header.and_then(content_range).filter(|(start, _)| *start == range.start).ok_or_else(|| {
@@ -56,5 +74,16 @@ impl RepositoryBlobs {
             .map(move |chunk| chunk.map_err(|error| client.shared.transport.broken(&what, &error)))
             .boxed();
         Ok(Fetched { start, total, body })
+    }
+
+    fn validator(&self, digest: &Digest) -> Option<HeaderValue> {
+        let validator = self.validator.lock().unwrap_or_else(PoisonError::into_inner);
+        validator.as_ref().filter(|(of, _)| of == digest).map(|(_, validator)| validator.clone())
+    }
+
+    fn learn(&self, digest: &Digest, headers: &HeaderMap) {
+        // A weak one does not say that the bytes are the same.
+        let strong = headers.get(header::ETAG).filter(|tag| tag.as_bytes().starts_with(b"\""));
+        *self.validator.lock().unwrap_or_else(PoisonError::into_inner) = strong.map(|tag| (*digest, tag.clone()));
     }
 }

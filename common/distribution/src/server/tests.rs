@@ -28,7 +28,8 @@ impl Registry for Shelf {
 }
 
 async fn shelf(folder: &tempfile::TempDir) -> (Shelf, Digest) {
-    let cache = PullThrough::new(Disk::open(folder.path()).unwrap(), Limits::default());
+    let cache =
+        PullThrough::new(Disk::open(folder.path(), larder_content::Capacity::default()).unwrap(), Limits::default());
     let blob: Bytes = (0..1000_u32).map(|i| i as u8).collect();
     let digest = Digest::sha256(&blob);
     cache.put(&digest, blob).await.unwrap();

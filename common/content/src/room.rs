@@ -1,0 +1,125 @@
+//! How much the cache may take, and what must go before it takes more. The rule is pure; the guard is a number.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::{books::Books, file::ContentFile};
+
+/// How much of a disk the cache may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Capacity {
+    /// Most bytes of what Larder fetched itself, downloads in progress included. `None`: as many as there is room for.
+    pub bytes: Option<u64>,
+    /// Bytes that stay free on the file system, whoever takes the others.
+    pub free_floor: u64,
+}
+
+/// What is taken at the moment, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// By blobs that Larder fetched itself, and so may remove.
+    pub(crate) blobs: u64,
+    /// By downloads in progress.
+    pub(crate) reserved: u64,
+    /// By what broken downloads left.
+    pub(crate) left: u64,
+    /// Free on the file system; `None` where it does not say.
+    pub(crate) free: Option<u64>,
+}
+
+impl Capacity {
+    /// How many bytes must go before `more` may be taken; `None` if that is more than can go.
+    pub(crate) fn excess(&self, taken: Taken, more: u64) -> Option<u64> {
+        let Taken { blobs, reserved, left, free } = taken;
+        let ours = blobs.saturating_add(reserved).saturating_add(left);
+        let over = self.bytes.map_or(0, |bytes| ours.saturating_add(more).saturating_sub(bytes));
+        let short = free.map_or(0, |free| more.saturating_add(self.free_floor).saturating_sub(free));
+        let excess = over.max(short);
+        (excess <= blobs.saturating_add(left)).then_some(excess)
+    }
+}
+
+/// Room that a download has taken. Dropped, it is given back.
+#[derive(Debug)]
+pub(crate) struct Room {
+    books: Arc<Mutex<Books>>,
+    bytes: u64,
+    #[cfg(test)]
+    faults: Option<Arc<crate::faults::Faults>>,
+}
+
+impl Room {
+    /// Notes `bytes` as taken.
+    pub(crate) fn of(books: &Arc<Mutex<Books>>, bytes: u64) -> Self {
+        let mut room = Self {
+            books: Arc::clone(books),
+            bytes: 0,
+            #[cfg(test)]
+            faults: None,
+        };
+        room.extend(bytes);
+        room
+    }
+
+    /// Notes `more` bytes as taken.
+    pub(crate) fn extend(&mut self, more: u64) {
+        self.bytes += more;
+        self.books.lock().unwrap_or_else(PoisonError::into_inner).reserve(more);
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Gives the room back, for somebody to take it over; how much it was.
+    pub(crate) fn give_up(&mut self) -> u64 {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.books.lock().unwrap_or_else(PoisonError::into_inner).release(bytes);
+        bytes
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_faults(mut self, faults: Option<Arc<crate::faults::Faults>>) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "tests have the file fail as the disk does"))]
+    pub(crate) fn disk_file(&self, file: ContentFile) -> ContentFile {
+        #[cfg(test)]
+        let file = file.with_faults(self.faults.clone());
+        file
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner).release(self.bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_must_go_before_more_may_come() {
+        let taken = Taken { blobs: 500, reserved: 200, left: 50, free: Some(1000) };
+        for (bytes, free_floor, more, excess) in [
+            (None, 0, 1000, Some(0)),
+            (None, 0, 1001, Some(1)),
+            (None, 100, 1000, Some(100)),
+            (Some(1000), 0, 250, Some(0)),
+            (Some(1000), 0, 251, Some(1)),
+            (Some(1000), 900, 251, Some(151)),
+            (Some(1000), 0, 800, Some(550)),
+            // More than the cache may ever take: nothing goes for it.
+            (Some(1000), 0, 801, None),
+            (Some(1000), 0, u64::MAX, None),
+            (None, 2000, 0, None),
+        ] {
+            assert_eq!(Capacity { bytes, free_floor }.excess(taken, more), excess, "{bytes:?} {free_floor} {more}");
+        }
+        let silent = Taken { free: None, ..taken };
+        assert_eq!(Capacity { bytes: None, free_floor: 5 }.excess(silent, 1 << 40), Some(0));
+    }
+}
