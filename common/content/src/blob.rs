@@ -1,15 +1,17 @@
 //! A blob that is being read: from memory, from the disk, from a download under way, or past a disk that fails.
 
-use std::{io, ops::Range};
+use std::{io, ops::Range, os::fd::AsFd, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use larder_oci::Digest;
 
 use crate::{
+    buffers::Buffers,
     disk::Stored,
     error::ReadError,
     feed::Sources,
+    file::ContentFile,
     flight::{Follower, Turn, detour::Detour},
     proof::Doubt,
     pull_through::PullThrough,
@@ -17,6 +19,11 @@ use crate::{
 
 /// How often a reader goes on from another copy when the one it reads turns out to be bad.
 const RECOVERIES: u32 = 2;
+
+/// Fewer bytes are read: that takes fewer calls than to look whether they are in memory, and to send them.
+const WORTH_SENDING: u64 = 32 * 1024;
+/// Most bytes that are sent from a file at once.
+const SENT_AT_ONCE: u64 = 1 << 20;
 
 /// A blob that can be read.
 pub struct Blob {
@@ -33,6 +40,21 @@ pub(crate) enum Origin {
     Disk(Stored),
     Flight(Follower),
     Detour(Box<Detour>),
+}
+
+/// The next bytes of a blob.
+pub enum Chunk {
+    /// Themselves.
+    Bytes(Bytes),
+    /// Where they are: in this file, which is in memory there.
+    File {
+        /// The file.
+        file: Arc<dyn AsFd + Send + Sync>,
+        /// Offset of the first byte.
+        offset: u64,
+        /// How many bytes.
+        length: usize,
+    },
 }
 
 /// The bytes of (a part of) a blob.
@@ -79,20 +101,37 @@ impl Blob {
 impl BlobBody {
     /// The next bytes, in order; `None` when all were given.
     pub async fn next(&mut self) -> Option<Result<Bytes, ReadError>> {
-        match self.next_chunk().await {
-            Ok(chunk) if chunk.is_empty() => None,
-            Ok(chunk) => {
-                let length = chunk.len() as u64;
-                self.offset += length;
-                let counters = self.blob.cache.counters();
-                match self.blob.origin {
-                    Origin::Memory(_) | Origin::Disk(_) => counters.served_from_disk_bytes.add(length),
-                    Origin::Flight(_) | Origin::Detour(_) => counters.served_from_download_bytes.add(length),
-                }
-                Some(Ok(chunk))
-            }
-            Err(error) => Some(Err(error)),
+        match self.step(false).await {
+            Some(Ok(Chunk::Bytes(bytes))) => Some(Ok(bytes)),
+            Some(Ok(Chunk::File { .. })) | None => None,
+            Some(Err(error)) => Some(Err(error)),
         }
+    }
+
+    /// The next bytes, or where they are, for somebody who can send from a file.
+    pub async fn next_chunk(&mut self) -> Option<Result<Chunk, ReadError>> {
+        self.step(true).await
+    }
+
+    async fn step(&mut self, from_files: bool) -> Option<Result<Chunk, ReadError>> {
+        let chunk = match self.advance(from_files).await {
+            Ok(chunk) => chunk,
+            Err(error) => return Some(Err(error)),
+        };
+        let length = match &chunk {
+            Chunk::Bytes(bytes) => bytes.len(),
+            Chunk::File { length, .. } => *length,
+        } as u64;
+        if length == 0 {
+            return None;
+        }
+        self.offset += length;
+        let counters = self.blob.cache.counters();
+        match self.blob.origin {
+            Origin::Memory(_) | Origin::Disk(_) => counters.served_from_disk_bytes.add(length),
+            Origin::Flight(_) | Origin::Detour(_) => counters.served_from_download_bytes.add(length),
+        }
+        Some(Ok(chunk))
     }
 
     /// The same as a stream, which ends after an error.
@@ -105,7 +144,7 @@ impl BlobBody {
         })
     }
 
-    async fn next_chunk(&mut self) -> Result<Bytes, ReadError> {
+    async fn advance(&mut self, from_files: bool) -> Result<Chunk, ReadError> {
         loop {
             let Self { blob, offset, end, .. } = self;
             let (offset, end) = (*offset, *end);
@@ -113,17 +152,18 @@ impl BlobBody {
             match &mut blob.origin {
                 Origin::Memory(bytes) => {
                     let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
-                    return Ok(bytes.slice(at(offset)..at(end.unwrap_or(u64::MAX)).max(at(offset))));
+                    let range = at(offset)..at(end.unwrap_or(u64::MAX)).max(at(offset));
+                    return Ok(Chunk::Bytes(bytes.slice(range)));
                 }
                 Origin::Disk(stored) => {
                     let end = end.unwrap_or(stored.size).min(stored.size);
                     if offset >= end {
-                        return Ok(Bytes::new());
+                        return Ok(Chunk::Bytes(Bytes::new()));
                     }
                     let doubt = stored.proof.doubt(offset);
                     if doubt == Doubt::No {
                         let sure = stored.proof.sure_until(offset).min(end);
-                        match stored.file.read(offset, sure - offset, buffers).await {
+                        match take(&stored.file, offset, sure - offset, buffers, from_files).await {
                             Ok(chunk) => return Ok(chunk),
                             Err(error) => self.recover(error.into()).await?,
                         }
@@ -132,8 +172,8 @@ impl BlobBody {
                     }
                 }
                 Origin::Flight(follower) => match follower.turn(offset, end).await? {
-                    Turn::Done => return Ok(Bytes::new()),
-                    Turn::Read(file, up_to) => match file.read(offset, up_to - offset, buffers).await {
+                    Turn::Done => return Ok(Chunk::Bytes(Bytes::new())),
+                    Turn::Read(file, up_to) => match take(&file, offset, up_to - offset, buffers, from_files).await {
                         Ok(chunk) => return Ok(chunk),
                         Err(error) => {
                             blob.cache.hangar().counters.disk_errors.add(1);
@@ -147,7 +187,7 @@ impl BlobBody {
                         blob.origin = Origin::Detour(Box::new(detour));
                     }
                 },
-                Origin::Detour(detour) => return detour.next().await,
+                Origin::Detour(detour) => return detour.next().await.map(Chunk::Bytes),
             }
         }
     }
@@ -171,6 +211,24 @@ impl BlobBody {
         *origin = Origin::Flight(follower);
         Ok(())
     }
+}
+
+/// The next of `wanted` bytes at `offset`.
+async fn take(
+    file: &Arc<ContentFile>,
+    offset: u64,
+    wanted: u64,
+    buffers: &Arc<Buffers>,
+    from_files: bool,
+) -> io::Result<Chunk> {
+    if from_files && wanted >= WORTH_SENDING {
+        let length = wanted.min(SENT_AT_ONCE);
+        if file.is_cached(offset, length) {
+            let length = usize::try_from(length).expect("no more than is sent at once");
+            return Ok(Chunk::File { file: Arc::clone(file) as _, offset, length });
+        }
+    }
+    file.read(offset, wanted, buffers).await.map(Chunk::Bytes)
 }
 
 impl std::fmt::Debug for Blob {

@@ -49,6 +49,10 @@ pub struct Counters {
     pub disk_errors: Count,
     /// Blobs removed because their time was over.
     pub expired: Count,
+    /// Blobs removed because their room was needed.
+    pub evicted: Count,
+    /// Bytes of these.
+    pub evicted_bytes: Count,
 }
 
 impl Counters {

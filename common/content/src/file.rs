@@ -6,7 +6,10 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, IoSliceMut},
-    os::unix::fs::FileExt as _,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::FileExt as _,
+    },
     path::Path,
     sync::Arc,
 };
@@ -20,6 +23,9 @@ use rustix::{
 use crate::buffers::Buffers;
 #[cfg(test)]
 use crate::faults::{Faults, Op};
+
+/// The kernel reads ahead this much or more at once, in bytes.
+const STRIDE: usize = 128 * 1024;
 
 /// An open file of content.
 #[derive(Debug)]
@@ -117,9 +123,26 @@ impl ContentFile {
         if read == 0 { Err(shorter()) } else { Ok(buffer.filled(read)) }
     }
 
+    /// Whether these bytes are in memory, as far as looking at one in each [`STRIDE`] tells: reading them, or sending them
+    /// from the file, then waits for nothing.
+    pub(crate) fn is_cached(&self, offset: u64, length: u64) -> bool {
+        let end = offset.saturating_add(length);
+        let mut looks = (offset..end).step_by(STRIDE).chain(end.checked_sub(1));
+        looks.all(|at| {
+            let mut byte = [0];
+            matches!(preadv2(&self.file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT), Ok(1))
+        })
+    }
+
     #[cfg(test)]
     fn meet(&self, op: Op) -> io::Result<()> {
         self.faults.as_ref().map_or(Ok(()), |faults| faults.meet(op))
+    }
+}
+
+impl AsFd for ContentFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 

@@ -8,6 +8,7 @@ pub mod archive;
 mod attempts;
 pub mod blob;
 mod books;
+pub mod bounds;
 mod buffers;
 pub mod counters;
 pub mod disk;
@@ -32,12 +33,15 @@ mod quarantine;
 pub mod room;
 #[cfg(test)]
 mod schedules;
+pub mod share;
 pub mod source;
 
-pub use blob::{Blob, BlobBody};
+pub use blob::{Blob, BlobBody, Chunk};
+pub use bounds::{Bounds, FileSystem};
 pub use counters::Counters;
 pub use disk::{Disk, DiskError, Usage};
 pub use error::{FetchError, ReadError};
 pub use pull_through::{Limits, PullThrough};
 pub use room::Capacity;
+pub use share::Share;
 pub use source::{ByteRange, Fault, Fetched, Source, SourceError};

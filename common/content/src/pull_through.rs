@@ -159,31 +159,53 @@ impl PullThrough {
             let detail = "its last download went wrong a short while ago";
             return Err(SourceError::new("cache", Fault::Skipped, detail).into());
         }
-        let follower = match self.join_or_start(digest, size, &sources, None) {
+        let flight = match self.join_or_start(digest, size, &sources, None) {
             Join::Landed(stored) => {
                 self.hangar.counters.hits.add(1);
                 return Ok(self.blob(digest, Origin::Disk(stored), &sources));
             }
-            Join::Started(flight) => opened(&flight).await,
+            Join::Started(flight) => flight,
             Join::Joined(flight) => match opened(&flight).await {
                 // Those sources said no to somebody else; ours may say yes.
                 Err(FetchError::Source(error)) if error.fault.is_answer() => {
                     match self.join_or_start(digest, size, &sources, Some(&flight)) {
                         Join::Landed(stored) => return Ok(self.blob(digest, Origin::Disk(stored), &sources)),
-                        Join::Started(own) | Join::Joined(own) => opened(&own).await,
+                        Join::Started(own) | Join::Joined(own) => own,
                     }
                 }
-                outcome => outcome,
+                _ => flight,
             },
         };
         self.hangar.counters.misses.add(1);
-        let follower = follower?;
+        self.followed(digest, &flight, &sources).await
+    }
+
+    /// A blob that is on its way, as soon as bytes may leave.
+    async fn followed(&self, digest: &Digest, flight: &Arc<Flight>, sources: &Sources) -> Result<Blob, FetchError> {
+        let follower = opened(flight).await?;
         let origin = if follower.is_adrift_from_the_start() {
             Origin::Detour(Box::new(follower.alone(follower.unwritten(), 0, None).opened().await?))
         } else {
             Origin::Flight(follower)
         };
-        Ok(self.blob(digest, origin, &sources))
+        Ok(self.blob(digest, origin, sources))
+    }
+
+    /// Starts a download of the blob `digest` if it is neither here nor on its way, and waits until bytes may leave. `None`
+    /// if it is. What comes of it says whether these very sources have the blob.
+    pub async fn start(
+        &self,
+        digest: &Digest,
+        size: Option<u64>,
+        sources: Vec<Arc<dyn Source>>,
+    ) -> Option<Result<Blob, FetchError>> {
+        let sources: Sources = sources.into();
+        if self.size(digest).is_some() || self.hangar.quarantine.holds(digest) {
+            return None;
+        }
+        let Join::Started(flight) = self.join_or_start(digest, size, &sources, None) else { return None };
+        self.hangar.counters.misses.add(1);
+        Some(self.followed(digest, &flight, &sources).await)
     }
 
     /// Keeps `content`, which must be what `digest` names (it is checked). For content that is small and already in

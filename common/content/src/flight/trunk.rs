@@ -308,7 +308,7 @@ impl Flight {
                     // Where nobody said how long it is, this does.
                     if until.is_none() {
                         self.change(|state| {
-                            state.progress.total = state.progress.total.or(Some(state.progress.passed()))
+                            state.progress.total = state.progress.total.or(Some(state.progress.passed()));
                         });
                     }
                     return Ok(());

@@ -1,8 +1,12 @@
 //! The folder of blobs: one process owns it, and shows finished blobs only. Everything here may wait for the disk.
 
+mod index_file;
+mod making_room;
+mod survey;
+
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
@@ -16,20 +20,18 @@ use crate::{
     durable,
     file::ContentFile,
     geometry::Geometry,
-    index::{self, Facts, Record},
-    layout::{self, Layout},
+    index::Facts,
+    layout::Layout,
     partial::Partial,
     pieces::{Journal, List},
     proof::Proof,
-    room::{Capacity, Room},
+    room::Capacity,
 };
 
 /// The attribute of a file that says that Larder fetched it, and when. What has none is owned.
 const FETCHED: &str = "user.larder.fetched";
-/// What a broken download left is kept this long for somebody to go on with, in seconds.
-const LEFT_FOR: u64 = 24 * 3600;
-/// The index is written anew when it has this many times more records than there are blobs.
-const WASTE: usize = 2;
+
+pub(crate) use making_room::is_refusal;
 
 /// A folder of blobs, exclusively ours while this value lives.
 #[derive(Debug)]
@@ -38,20 +40,13 @@ pub struct Disk {
     capacity: Capacity,
     geometry: Geometry,
     books: Arc<Mutex<Books>>,
-    index: Mutex<IndexFile>,
+    index: Mutex<index_file::IndexFile>,
     /// Held while room is made, so that two do not free the same.
     making_room: Mutex<()>,
     #[cfg(test)]
     pub(crate) faults: Option<Arc<crate::faults::Faults>>,
     /// Holding the lock is what makes the folder ours; the kernel lets go of it even when we are killed.
     _lock: File,
-}
-
-/// The index as it is on the disk.
-#[derive(Debug, Default)]
-struct IndexFile {
-    file: Option<File>,
-    records: usize,
 }
 
 /// Why a folder cannot be used.
@@ -108,13 +103,13 @@ impl Disk {
         fs::create_dir_all(&partials).map_err(failed("make the folder", &partials))?;
         let lock = lock(&layout)?;
         let path = layout.index();
-        let (books, records) = read_index(&path, capacity).map_err(failed("read", &path))?;
+        let (books, records) = index_file::read_index(&path, capacity).map_err(failed("read", &path))?;
         let disk = Self {
             layout,
             capacity,
             geometry,
             books: Arc::new(Mutex::new(books)),
-            index: Mutex::new(IndexFile { file: None, records }),
+            index: Mutex::new(index_file::IndexFile::new(records)),
             making_room: Mutex::default(),
             #[cfg(test)]
             faults: None,
@@ -188,7 +183,7 @@ impl Disk {
         if size == 0 && !digest.matches(b"") {
             return Ok(None);
         }
-        let facts = Facts { size, fetched: fetched(file.file()), used: now(), rank: 0 };
+        let facts = Facts { size, fetched: survey::fetched(file.file()), used: now(), rank: 0 };
         let mut books = self.books();
         books.add(*digest, facts, Proof::default());
         let proof = books.use_blob(digest, now()).map(|(_, proof)| proof).unwrap_or_default();
@@ -285,50 +280,6 @@ impl Disk {
         Ok(removed)
     }
 
-    /// Looks at everything that is on the disk, and mends what is known of it. For the time after a start: what was not
-    /// written down before a crash, or came from somebody else, is found; what is gone is forgotten. `rest` is called now
-    /// and then; when it gives `false`, it stops.
-    pub(crate) fn survey(&self, rest: &mut dyn FnMut() -> bool) -> io::Result<()> {
-        for digest in self.books().all() {
-            if !rest() {
-                return Ok(());
-            }
-            if !self.layout.blob(&digest).exists() {
-                self.books().remove(&digest);
-            }
-        }
-        for algorithm in ["sha256", "sha512"] {
-            let folder = self.layout.v2().join("blobs").join(algorithm);
-            for digest in digests_below(&folder, algorithm) {
-                if !rest() {
-                    return Ok(());
-                }
-                if !self.books().knows(&digest) {
-                    self.find(&digest)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes down what changed.
-    pub(crate) fn flush(&self) -> io::Result<()> {
-        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let blobs = self.books().len();
-        if index.file.is_none() || index.records > blobs * WASTE + 1000 {
-            let records = self.books().records();
-            durable::replace(&self.layout.index(), &encode(index::MAGIC, &records), durable::Sync::No)?;
-            index.file = Some(OpenOptions::new().append(true).open(self.layout.index())?);
-            index.records = records.len();
-            return Ok(());
-        }
-        let changes = self.books().changes();
-        index.records += changes.len();
-        let written = index.file.as_mut().map_or(Ok(()), |file| file.write_all(&encode(&[], &changes)));
-        // What could not be written is in the books: the next time all of it is.
-        written.inspect_err(|_| index.file = None)
-    }
-
     /// Bytes that are taken, and those that are owned.
     pub fn usage(&self) -> Usage {
         let books = self.books();
@@ -339,52 +290,6 @@ impl Disk {
             owned: books.owned(),
             downloading: taken.reserved + taken.left,
             capacity: self.capacity.bytes,
-        }
-    }
-
-    /// Makes room for `bytes` more, and takes it.
-    fn make_room(&self, bytes: u64) -> io::Result<Room> {
-        let _one_at_a_time = self.making_room.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let taken = self.books().taken(self.free());
-            let Some(excess) = self.capacity.excess(taken, bytes) else { return Err(no_room(bytes)) };
-            if excess == 0 {
-                let room = Room::of(&self.books, bytes);
-                #[cfg(test)]
-                let room = room.with_faults(self.faults.clone());
-                return Ok(room);
-            }
-            if !self.drop_left() && !self.evict(excess)? {
-                return Err(no_room(bytes));
-            }
-        }
-    }
-
-    /// Drops what one broken download left.
-    fn drop_left(&self) -> bool {
-        let left = self.books().left().first().copied();
-        let Some(digest) = left else { return false };
-        let _ = fs::remove_file(self.layout.partial_pieces(&digest));
-        let _ = fs::remove_file(self.layout.partial(&digest));
-        self.books().take_up(&digest);
-        true
-    }
-
-    /// Removes blobs of so many bytes, if there are.
-    fn evict(&self, bytes: u64) -> io::Result<bool> {
-        let victims = self.books().victims(bytes);
-        let mut failure = None;
-        for digest in &victims {
-            if failure.is_none() {
-                failure = self.remove(digest).err();
-            }
-            if failure.is_some() {
-                self.books().spared(digest);
-            }
-        }
-        match failure {
-            Some(error) => Err(error),
-            None => Ok(!victims.is_empty()),
         }
     }
 
@@ -402,42 +307,6 @@ impl Disk {
             let _ = fs::remove_dir(folder);
         }
         Ok(())
-    }
-
-    /// A blob that was not known is there.
-    fn find(&self, digest: &Digest) -> io::Result<()> {
-        let Ok(file) = File::open(self.layout.blob(digest)) else { return Ok(()) };
-        let data = file.metadata()?;
-        if data.len() == 0 && !digest.matches(b"") {
-            return Ok(());
-        }
-        let used = data.modified().map_or(0, seconds);
-        let facts = Facts { size: data.len(), fetched: fetched(&file), used, rank: 0 };
-        let mut books = self.books();
-        if !books.knows(digest) {
-            books.add(*digest, facts, Proof::default());
-        }
-        Ok(())
-    }
-
-    fn take_stock_of_partials(&self) -> io::Result<()> {
-        for entry in fs::read_dir(self.layout.partials())? {
-            let entry = entry?;
-            let digest = entry.file_name().to_str().and_then(layout::digest_of_partial);
-            let left = digest.and_then(|digest| Some((digest, self.left(&digest)?)));
-            let age = entry.metadata()?.modified()?.elapsed().unwrap_or_default();
-            match left {
-                Some((digest, left)) if age.as_secs() < LEFT_FOR => self.books().leave(digest, left.total),
-                _ => fs::remove_file(entry.path())?,
-            }
-        }
-        Ok(())
-    }
-
-    /// What ordinary processes may still write, in bytes.
-    fn free(&self) -> Option<u64> {
-        let stat = rustix::fs::statvfs(self.layout.root()).ok()?;
-        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -484,56 +353,6 @@ fn lock(layout: &Layout) -> Result<File, DiskError> {
     }
 }
 
-/// The books as the index has them, and how many records it has.
-fn read_index(path: &Path, capacity: Capacity) -> io::Result<(Books, usize)> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(error),
-    };
-    let mut records = 0;
-    let counted = index::decode(&bytes).inspect(|_| records += 1);
-    let books = Books::restore(capacity.bytes.unwrap_or(u64::MAX), counted);
-    Ok((books, records))
-}
-
-fn encode(head: &[u8], records: &[Record]) -> Vec<u8> {
-    let mut bytes = head.to_vec();
-    for record in records {
-        record.encode(&mut bytes);
-    }
-    bytes
-}
-
-/// The digests that have a folder, in no order.
-fn digests_below(folder: &Path, algorithm: &str) -> impl Iterator<Item = Digest> {
-    let list = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
-    list(folder)
-        .flat_map(move |prefix| list(&prefix.path()))
-        .filter_map(move |blob| format!("{algorithm}:{}", blob.file_name().to_str()?).parse().ok())
-}
-
-/// When Larder fetched a file, in seconds since 1970; 0 if it did not.
-fn fetched(file: &File) -> u32 {
-    let mut value = [0; 16];
-    let read = rustix::fs::fgetxattr(file, FETCHED, &mut value).unwrap_or(0);
-    std::str::from_utf8(&value[..read]).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
-}
-
-/// The cache may not take that much more.
-#[derive(Debug, thiserror::Error)]
-#[error("there is no room for {0} bytes more within the cache's bounds, and nothing that may go to make it")]
-struct NoRoom(u64);
-
-fn no_room(bytes: u64) -> io::Error {
-    io::Error::new(io::ErrorKind::StorageFull, NoRoom(bytes))
-}
-
-/// Whether it was our own bounds that said no, and not the disk.
-pub(crate) fn is_refusal(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<NoRoom>())
-}
-
 fn now() -> u32 {
     seconds(SystemTime::now())
 }
@@ -547,3 +366,6 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DiskErr
     let path = path.to_owned();
     move |error| DiskError::Io { doing, path, error }
 }
+
+#[cfg(test)]
+mod tests;

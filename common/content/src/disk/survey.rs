@@ -1,0 +1,90 @@
+//! Looking at what is on the disk: what was not written down before a crash, or came from somebody else, is found, and
+//! what is gone is forgotten.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+};
+
+use larder_oci::Digest;
+
+use super::{Disk, FETCHED, seconds};
+use crate::{index::Facts, layout, proof::Proof};
+
+/// What a broken download left is kept this long for somebody to go on with, in seconds.
+const LEFT_FOR: u64 = 24 * 3600;
+
+impl Disk {
+    /// Looks at everything that is on the disk, and mends what is known of it. For the time after a start: what was not
+    /// written down before a crash, or came from somebody else, is found; what is gone is forgotten. `rest` is called now
+    /// and then; when it gives `false`, it stops.
+    pub(crate) fn survey(&self, rest: &mut dyn FnMut() -> bool) -> io::Result<()> {
+        let known = self.books().all();
+        for digest in known {
+            if !rest() {
+                return Ok(());
+            }
+            if !self.layout.blob(&digest).exists() {
+                self.books().remove(&digest);
+            }
+        }
+        for algorithm in ["sha256", "sha512"] {
+            let folder = self.layout.v2().join("blobs").join(algorithm);
+            for digest in digests_below(&folder, algorithm) {
+                if !rest() {
+                    return Ok(());
+                }
+                if !self.books().knows(&digest) {
+                    self.find(&digest)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A blob that was not known is there.
+    fn find(&self, digest: &Digest) -> io::Result<()> {
+        let Ok(file) = File::open(self.layout.blob(digest)) else { return Ok(()) };
+        let data = file.metadata()?;
+        if data.len() == 0 && !digest.matches(b"") {
+            return Ok(());
+        }
+        let used = data.modified().map_or(0, seconds);
+        let facts = Facts { size: data.len(), fetched: fetched(&file), used, rank: 0 };
+        let mut books = self.books();
+        if !books.knows(digest) {
+            books.add(*digest, facts, Proof::default());
+        }
+        Ok(())
+    }
+
+    pub(super) fn take_stock_of_partials(&self) -> io::Result<()> {
+        for entry in fs::read_dir(self.layout.partials())? {
+            let entry = entry?;
+            let digest = entry.file_name().to_str().and_then(layout::digest_of_partial);
+            let left = digest.and_then(|digest| Some((digest, self.left(&digest)?)));
+            let age = entry.metadata()?.modified()?.elapsed().unwrap_or_default();
+            match left {
+                Some((digest, left)) if age.as_secs() < LEFT_FOR => self.books().leave(digest, left.total),
+                _ => fs::remove_file(entry.path())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The digests that have a folder, in no order.
+fn digests_below(folder: &Path, algorithm: &str) -> impl Iterator<Item = Digest> {
+    let list = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
+    list(folder)
+        .flat_map(move |prefix| list(&prefix.path()))
+        .filter_map(move |blob| format!("{algorithm}:{}", blob.file_name().to_str()?).parse().ok())
+}
+
+/// When Larder fetched a file, in seconds since 1970; 0 if it did not.
+pub(super) fn fetched(file: &File) -> u32 {
+    let mut value = [0; 16];
+    let read = rustix::fs::fgetxattr(file, FETCHED, &mut value).unwrap_or(0);
+    std::str::from_utf8(&value[..read]).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
