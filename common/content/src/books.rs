@@ -48,11 +48,11 @@ fn key(digest: &Digest) -> Key {
 }
 
 impl Books {
-    /// Empty books of a cache that will hold about this many bytes.
-    pub(crate) fn new(capacity: u64) -> Self {
+    /// Empty books.
+    pub(crate) fn new() -> Self {
         Self {
             blobs: HashMap::new(),
-            order: Eviction::new(capacity),
+            order: Eviction::new(),
             owned: 0,
             reserved: 0,
             left: HashMap::new(),
@@ -61,8 +61,8 @@ impl Books {
     }
 
     /// Books as they were written down.
-    pub(crate) fn restore(capacity: u64, records: impl Iterator<Item = Record>) -> Self {
-        let mut books = Self::new(capacity);
+    pub(crate) fn restore(records: impl Iterator<Item = Record>) -> Self {
+        let mut books = Self::new();
         for record in records {
             match record {
                 Record::Blob(digest, facts) => {
@@ -77,8 +77,8 @@ impl Books {
         let mut mirrored: Vec<(u32, Key, u64, u8)> =
             mirrored.map(|(key, Entry { facts, .. })| (facts.used, *key, facts.size, facts.rank)).collect();
         mirrored.sort_unstable();
-        for (_, key, size, rank) in mirrored {
-            books.order.restore(key, size, Rank::from(rank));
+        for (used, key, size, rank) in mirrored {
+            books.order.restore(key, size, Rank::from(rank), used);
         }
         books
     }
@@ -102,7 +102,7 @@ impl Books {
     pub(crate) fn use_blob(&mut self, digest: &Digest, now: u32) -> Option<(u64, Arc<Proof>)> {
         let key = key(digest);
         let entry = self.blobs.get_mut(&key).filter(|entry| entry.digest == *digest)?;
-        self.order.touch(&key);
+        self.order.touch(&key, now);
         if entry.facts.used != now {
             entry.facts.used = now;
             if !std::mem::replace(&mut entry.changed, true) {
@@ -112,6 +112,18 @@ impl Books {
         Some((entry.facts.size, Arc::clone(entry.proof.get_or_insert_default())))
     }
 
+    /// A blob was found. To be called in the order of their last use.
+    pub(crate) fn find(&mut self, digest: Digest, facts: Facts) {
+        let entry = Entry { digest, facts, proof: None, changed: true, damaged: false };
+        if entry.is_owned() {
+            self.owned += facts.size;
+        } else {
+            self.order.restore(key(&digest), facts.size, Rank::from(facts.rank), facts.used);
+        }
+        self.blobs.insert(key(&digest), entry);
+        self.changed.push(digest);
+    }
+
     /// A blob is there.
     pub(crate) fn add(&mut self, digest: Digest, facts: Facts, proof: Proof) {
         self.remove(&digest);
@@ -119,7 +131,7 @@ impl Books {
         if entry.is_owned() {
             self.owned += facts.size;
         } else {
-            self.order.insert(key(&digest), facts.size);
+            self.order.insert(key(&digest), facts.size, facts.used);
         }
         self.blobs.insert(key(&digest), entry);
         self.changed.push(digest);
@@ -168,8 +180,8 @@ impl Books {
     /// A victim could not be removed.
     pub(crate) fn spared(&mut self, digest: &Digest) {
         if let Some(entry) = self.entry(digest) {
-            let Facts { size, rank, .. } = entry.facts;
-            self.order.restore(key(digest), size, Rank::from(rank));
+            let Facts { size, rank, used, .. } = entry.facts;
+            self.order.restore(key(digest), size, Rank::from(rank), used);
         }
     }
 
@@ -268,7 +280,7 @@ mod tests {
 
     #[test]
     fn what_is_owned_or_read_never_goes() {
-        let mut books = Books::new(1000);
+        let mut books = Books::new();
         let [owned, read, idle] = [b"owned", b"-read", b"-idle"].map(|content| Digest::sha256(content));
         books.add(owned, facts(10, 0), Proof::whole());
         books.add(read, facts(20, 5), Proof::whole());
@@ -294,7 +306,7 @@ mod tests {
 
     #[test]
     fn are_written_down_and_restored() {
-        let mut books = Books::new(1000);
+        let mut books = Books::new();
         let [a, b, c] = [b"a", b"b", b"c"].map(|content| Digest::sha256(content));
         for (digest, fetched) in [(a, 5), (b, 0), (c, 7)] {
             books.add(digest, facts(10, fetched), Proof::whole());
@@ -307,14 +319,14 @@ mod tests {
         let changes = books.changes();
         assert_eq!(changes.len(), 2);
         assert!(changes.contains(&Record::Gone(c)));
-        let again = Books::restore(1000, books.records().into_iter());
+        let again = Books::restore(books.records().into_iter());
         assert_eq!((again.len(), again.owned(), again.taken(None).blobs), (2, 10, 10));
         assert_eq!(again.entry(&a).unwrap().facts.used, 9);
     }
 
     #[test]
     fn count_what_downloads_take_and_leave() {
-        let mut books = Books::new(1000);
+        let mut books = Books::new();
         books.reserve(100);
         books.leave(Digest::sha256(b"a"), 40);
         assert_eq!(books.taken(Some(7)), Taken { blobs: 0, reserved: 100, left: 40, free: Some(7) });

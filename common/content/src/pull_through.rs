@@ -80,8 +80,8 @@ impl PullThrough {
         let weigh = |_: &Digest, bytes: &Bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX).saturating_add(BESIDE);
         let hangar = Hangar {
             buffers: Arc::new(Buffers::new(disk.geometry().chunk)),
+            counters: Arc::clone(disk.counters()),
             disk,
-            counters: Arc::default(),
             quarantine: Quarantine::new(limits.quarantine),
             download_time: limits.download_time,
             stall: limits.stall,

@@ -12,7 +12,6 @@ use crate::{
     books::Books,
     durable,
     index::{self, Record},
-    room::Capacity,
 };
 
 /// The index is written anew when it has this many times more records than there are blobs.
@@ -53,7 +52,7 @@ impl Disk {
 }
 
 /// The books as the index has them, and how many records it has.
-pub(super) fn read_index(path: &Path, capacity: Capacity) -> io::Result<(Books, usize)> {
+pub(super) fn read_index(path: &Path) -> io::Result<(Books, usize)> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -61,7 +60,7 @@ pub(super) fn read_index(path: &Path, capacity: Capacity) -> io::Result<(Books, 
     };
     let mut records = 0;
     let counted = index::decode(&bytes).inspect(|_| records += 1);
-    let books = Books::restore(capacity.bytes.unwrap_or(u64::MAX), counted);
+    let books = Books::restore(counted);
     Ok((books, records))
 }
 

@@ -39,11 +39,20 @@ impl Disk {
         let victims = self.books().victims(bytes);
         let mut failure = None;
         for digest in &victims {
-            if failure.is_none() {
-                failure = self.remove(digest).err();
-            }
             if failure.is_some() {
                 self.books().spared(digest);
+                continue;
+            }
+            match self.remove(digest) {
+                Ok(bytes) => {
+                    self.counters.evicted.add(1);
+                    self.counters.evicted_bytes.add(bytes);
+                    tracing::debug!(%digest, bytes, "evicted a blob");
+                }
+                Err(error) => {
+                    self.books().spared(digest);
+                    failure = Some(error);
+                }
             }
         }
         match failure {

@@ -17,6 +17,7 @@ use rustix::fs::XattrFlags;
 
 use crate::{
     books::Books,
+    counters::Counters,
     durable,
     file::ContentFile,
     geometry::Geometry,
@@ -40,6 +41,7 @@ pub struct Disk {
     capacity: Capacity,
     geometry: Geometry,
     books: Arc<Mutex<Books>>,
+    counters: Arc<Counters>,
     index: Mutex<index_file::IndexFile>,
     /// Held while room is made, so that two do not free the same.
     making_room: Mutex<()>,
@@ -103,12 +105,13 @@ impl Disk {
         fs::create_dir_all(&partials).map_err(failed("make the folder", &partials))?;
         let lock = lock(&layout)?;
         let path = layout.index();
-        let (books, records) = index_file::read_index(&path, capacity).map_err(failed("read", &path))?;
+        let (books, records) = index_file::read_index(&path).map_err(failed("read", &path))?;
         let disk = Self {
             layout,
             capacity,
             geometry,
             books: Arc::new(Mutex::new(books)),
+            counters: Arc::default(),
             index: Mutex::new(index_file::IndexFile::new(records)),
             making_room: Mutex::default(),
             #[cfg(test)]
@@ -126,6 +129,11 @@ impl Disk {
     /// Where things lie in it.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// What is counted of it, and of what is fetched to it.
+    pub(crate) fn counters(&self) -> &Arc<Counters> {
+        &self.counters
     }
 
     pub(crate) fn geometry(&self) -> Geometry {
@@ -293,10 +301,10 @@ impl Disk {
         }
     }
 
-    /// Removes a blob that Larder fetched.
-    fn remove(&self, digest: &Digest) -> io::Result<()> {
+    /// Removes a blob that Larder fetched; gives its length.
+    fn remove(&self, digest: &Digest) -> io::Result<u64> {
         let mut books = self.books();
-        match fs::remove_file(self.layout.blob(digest)) {
+        let facts = match fs::remove_file(self.layout.blob(digest)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => books.remove(digest),
         };
@@ -306,7 +314,7 @@ impl Disk {
         if let Some(folder) = self.layout.blob(digest).parent() {
             let _ = fs::remove_dir(folder);
         }
-        Ok(())
+        Ok(facts.map_or(0, |facts| facts.size))
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {

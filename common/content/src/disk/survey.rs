@@ -10,7 +10,7 @@ use std::{
 use larder_oci::Digest;
 
 use super::{Disk, FETCHED, seconds};
-use crate::{index::Facts, layout, proof::Proof};
+use crate::{index::Facts, layout};
 
 /// What a broken download left is kept this long for somebody to go on with, in seconds.
 const LEFT_FOR: u64 = 24 * 3600;
@@ -29,34 +29,40 @@ impl Disk {
                 self.books().remove(&digest);
             }
         }
+        let mut found = Vec::new();
         for algorithm in ["sha256", "sha512"] {
             let folder = self.layout.v2().join("blobs").join(algorithm);
             for digest in digests_below(&folder, algorithm) {
                 if !rest() {
                     return Ok(());
                 }
-                if !self.books().knows(&digest) {
-                    self.find(&digest)?;
+                if !self.books().knows(&digest)
+                    && let Some(facts) = self.look_at(&digest)
+                {
+                    found.push((facts.used, digest, facts));
                 }
+            }
+        }
+        // The order in which they go is made of the order in which they were used.
+        found.sort_unstable_by_key(|(used, ..)| *used);
+        for (_, digest, facts) in found {
+            let mut books = self.books();
+            if !books.knows(&digest) {
+                books.find(digest, facts);
             }
         }
         Ok(())
     }
 
-    /// A blob that was not known is there.
-    fn find(&self, digest: &Digest) -> io::Result<()> {
-        let Ok(file) = File::open(self.layout.blob(digest)) else { return Ok(()) };
-        let data = file.metadata()?;
+    /// What the file of a blob says of it.
+    fn look_at(&self, digest: &Digest) -> Option<Facts> {
+        let file = File::open(self.layout.blob(digest)).ok()?;
+        let data = file.metadata().ok()?;
         if data.len() == 0 && !digest.matches(b"") {
-            return Ok(());
+            return None;
         }
         let used = data.modified().map_or(0, seconds);
-        let facts = Facts { size: data.len(), fetched: fetched(&file), used, rank: 0 };
-        let mut books = self.books();
-        if !books.knows(digest) {
-            books.add(*digest, facts, Proof::default());
-        }
-        Ok(())
+        Some(Facts { size: data.len(), fetched: fetched(&file), used, rank: 0 })
     }
 
     pub(super) fn take_stock_of_partials(&self) -> io::Result<()> {
