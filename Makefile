@@ -30,8 +30,13 @@ help:
 	@echo '                 drop_in       1 min   files and folders of the caches that people run today'
 	@echo '                 demo          1 min   the demo: Docker Hub in reach, failing, out of reach; interrupted'
 	@echo '                 bad_input     3 min   hostile upstreams, names, frames, folders'
+	@echo '                 disks         2 min   full, failing and rotten disks under hub and agent'
+	@echo '                 killed        3 min   hub and agent killed 50 times each in the middle of pulls'
+	@echo 'make bench     Larder beside docker-registry and nginx; writes docs/benchmarks.md. As root, on a machine that does'
+	@echo '               nothing else; 30 min. QUICK=1 to try it, 5 min; ONLY=warm,herd; ROUNDS=5; BLOBS=1000000; PATIENCE=60'
 	@echo 'make check     formatting, lints, documentation, licenses and bans of dependencies    5 min from nothing'
 	@echo 'make release   the two programs, static, in $(RELEASE)'
+	@echo 'make fuzz      every reader of bytes from outside, a minute each, on the nightly compiler'
 	@echo 'make unit      the unit tests alone; make suites, the whole-system suites alone (SUITE="rig …" for some)'
 
 # === build ===
@@ -81,3 +86,26 @@ suites:
 demo: release
 	@cargo build --quiet --locked -p larder-tests --bin larder-demo
 	@target/debug/larder-demo $(if $(KEEP),--keep)
+
+# === bench ===
+
+.PHONY: bench
+bench: release
+	@tests/install.sh --bench
+	@cargo build --release --quiet --locked -p larder-tests --bin larder-bench
+	@target/release/larder-bench run
+
+# === fuzz ===
+
+# Each target for a minute (FUZZ_TIME=3600 for longer, in seconds), on the nightly compiler. What it finds is left in
+# tests/fuzz/runner/artifacts; put the input into tests/fuzz/corpus/TARGET with the mend.
+FUZZ_TIME ?= 60
+
+.PHONY: fuzz
+fuzz:
+	@cargo +nightly fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked --quiet --version "^0.13"
+	@for target in $$(ls tests/fuzz/corpus); do \
+	  echo "fuzz $$target"; \
+	  cargo +nightly fuzz run --fuzz-dir tests/fuzz/runner --sanitizer none $$target \
+	    $$(mktemp -d) tests/fuzz/corpus/$$target -- -max_total_time=$(FUZZ_TIME) -print_final_stats=1 2>&1 | tail -n 12; \
+	done

@@ -3,6 +3,7 @@
 #
 #   install.sh             install what is missing (root on Debian); otherwise say what is missing
 #   install.sh --missing   only name the packages that are missing, one a line
+#   install.sh --bench     also what only `make bench` needs
 #
 # Exit status: 0, also when something is missing that cannot be installed here: the caller skips what needs it. With
 # CI=true something missing is a failure, as is an installation that does not work.
@@ -21,9 +22,16 @@ unshare          util-linux
 nsenter          util-linux
 setpriv          util-linux
 ps               procps
+mkfs.ext4        e2fsprogs
 curl             curl
 cc               gcc
 /usr/include/stdio.h libc6-dev
+'
+
+# What only the benchmarks need.
+BENCH='
+nginx            nginx-light
+tc               iproute2
 '
 
 POLICY=/usr/sbin/policy-rc.d
@@ -117,6 +125,10 @@ install() {
 
 main() {
   local packages commands
+  if [[ ${1:-} == --bench ]]; then
+    NEEDS+=$BENCH
+    shift
+  fi
   if [[ $(id -u) == 0 ]]; then heal; fi
   mapfile -t packages < <(missing)
   if [[ ${1:-} == --missing ]]; then

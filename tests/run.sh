@@ -8,17 +8,22 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Suite, and what it needs: root, and packages by the names install.sh gives them.
+# Suite, and what it needs: root, devices, and packages by the names install.sh gives them.
 SUITES='
 rig  root docker.io docker-cli docker-registry busybox-static iproute2 apache2-utils util-linux procps
 first_light  root docker.io docker-cli docker-registry busybox-static iproute2 apache2-utils util-linux procps
 bad_input  root docker.io docker-cli docker-registry busybox-static iproute2 apache2-utils util-linux procps
 demo  root docker.io docker-cli docker-registry busybox-static iproute2 apache2-utils util-linux procps curl
 drop_in  root docker-registry busybox-static iproute2 apache2-utils util-linux procps
+disks  root docker.io docker-cli docker-registry busybox-static iproute2 apache2-utils util-linux procps e2fsprogs /dev/fuse /dev/loop-control
+killed  root docker.io docker-cli docker-registry busybox-static iproute2 apache2-utils util-linux procps
 '
 
 MISSING=$(tests/install.sh --missing)
 if [[ $(id -u) != 0 ]]; then MISSING+=$'\nroot'; fi
+for device in /dev/fuse /dev/loop-control; do
+  if [[ ! -c $device ]]; then MISSING+=$'\n'$device; fi
+done
 
 # What a suite lacks, of all it needs.
 lacks() {

@@ -25,6 +25,7 @@
 
 pub mod access;
 pub mod binaries;
+pub mod disks;
 mod docker_hub;
 pub mod engine;
 mod facts;
@@ -35,9 +36,12 @@ mod ground;
 pub mod http;
 pub mod images;
 pub mod larder;
+pub mod line;
+pub mod link;
 mod net;
 mod poll;
 mod process;
+pub mod readers;
 pub mod registry;
 mod root;
 mod serve;

@@ -117,9 +117,17 @@ impl Daemon {
     /// # Errors
     /// When it ends or does not get ready; the message has the end of its log.
     pub fn start(&self) -> Result<()> {
+        self.start_within(READY)
+    }
+
+    /// As [`Self::start`], for a folder that takes longer to be read.
+    ///
+    /// # Errors
+    /// As there, after `limit`.
+    pub fn start_within(&self, limit: Duration) -> Result<()> {
         let process = (self.recipe)().start()?;
         *self.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(process.clone());
-        until(&format!("{} to be ready", self.name), READY, || {
+        until(&format!("{} to be ready", self.name), limit, || {
             process.still_running()?;
             Ok(self.is_ready().then_some(()))
         })
