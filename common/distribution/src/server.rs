@@ -8,12 +8,13 @@
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, response::Builder};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::UnsyncBoxBody};
-use larder_content::Blob;
+use larder_content::{Blob, BlobBody, Chunk};
 use larder_oci::{Digest, MediaType, Reference};
+use larder_sendfile::Outbox;
 
 use crate::{
     error::{Code, Error},
@@ -104,7 +105,7 @@ async fn dispatch<R: Registry, B>(registry: &R, request: &Request<B>, route: Rou
                 return Ok(finish(blob_headers(&digest, StatusCode::NOT_MODIFIED), empty()));
             }
             let content = registry.blob(&name, &digest).await.map_err(no_blob)?;
-            blob(request.headers(), &digest, content)
+            blob(request, &digest, content)
         }
         Route::Tags(_) => Err(Error::new(Code::NameUnknown, "this cache does not list tags: ask the registry itself")),
         // Clients then look for the tag that stands for the list (distribution specification, "Listing Referrers").
@@ -131,10 +132,12 @@ fn manifest(request: &HeaderMap, answer: ManifestAnswer, head: bool) -> Response
     finish(builder, body)
 }
 
-fn blob(request: &HeaderMap, digest: &Digest, content: Blob) -> Result<Response<Body>, Error> {
+fn blob<B>(request: &Request<B>, digest: &Digest, content: Blob) -> Result<Response<Body>, Error> {
+    let outbox = request.extensions().get();
+    let request = request.headers();
     let Some(size) = content.size() else {
         // Its length is not known yet, so neither can a range be: all of it, its end told by the framing.
-        return Ok(finish(blob_headers(digest, StatusCode::OK), stream(content.read())));
+        return Ok(finish(blob_headers(digest, StatusCode::OK), stream(content.read(), outbox)));
     };
     let etag = format!("\"{digest}\"");
     let if_range = request.get(header::IF_RANGE).is_none_or(|value| value.as_bytes() == etag.as_bytes());
@@ -142,13 +145,13 @@ fn blob(request: &HeaderMap, digest: &Digest, content: Blob) -> Result<Response<
     match requested(range, size) {
         Requested::All => {
             let builder = blob_headers(digest, StatusCode::OK).header(header::CONTENT_LENGTH, size);
-            Ok(finish(builder, stream(content.read())))
+            Ok(finish(builder, stream(content.read(), outbox)))
         }
         Requested::Part(range) => {
             let builder = blob_headers(digest, StatusCode::PARTIAL_CONTENT)
                 .header(header::CONTENT_LENGTH, range.end - range.start)
                 .header(header::CONTENT_RANGE, format!("bytes {}-{}/{size}", range.start, range.end - 1));
-            Ok(finish(builder, stream(content.read_range(range))))
+            Ok(finish(builder, stream(content.read_range(range), outbox)))
         }
         Requested::Unsatisfiable => {
             let mut response = refuse(&Error::new(Code::RangeInvalid, "the range lies outside the blob"));
@@ -214,13 +217,24 @@ fn finish(builder: Builder, body: Body) -> Response<Body> {
     builder.body(body).expect("header values made of digests and numbers are valid")
 }
 
-fn stream(body: larder_content::BlobBody) -> Body {
-    let frames = body.into_stream().then(|chunk| async {
+/// A body of a blob. Where the connection can send from files, nothing of it passes through here.
+fn stream(body: BlobBody, outbox: Option<&Outbox>) -> Body {
+    let outbox = outbox.cloned();
+    let frames = stream::unfold(Some((body, outbox)), |state| async {
+        let (mut body, outbox) = state?;
+        let chunk = match &outbox {
+            None => body.next().await?,
+            Some(outbox) => body.next_chunk().await?.map(|chunk| match chunk {
+                Chunk::Bytes(bytes) => bytes,
+                Chunk::File { file, offset, length } => outbox.put(file, offset, length),
+            }),
+        };
         if chunk.is_err() {
             // hyper throws away what it has not flushed when a body fails, headers included; let it flush first.
             tokio::task::yield_now().await;
         }
-        chunk.map(Frame::data).map_err(Into::into)
+        let rest = chunk.is_ok().then_some((body, outbox));
+        Some((chunk.map(Frame::data).map_err(Into::into), rest))
     });
     BodyExt::boxed_unsync(StreamBody::new(frames))
 }

@@ -6,10 +6,12 @@
 
 mod blobs;
 mod coalesce;
+pub mod content_metrics;
 mod manifests;
 pub mod metrics;
 pub mod policy;
 mod tags;
+pub mod upkeep;
 pub mod upstream;
 
 use std::{sync::Arc, time::SystemTime};
@@ -39,6 +41,7 @@ struct Shared {
     tags: tags::Resolving,
     unsaved: tags::Unsaved,
     manifests: manifests::Manifests,
+    proving: blobs::Proving,
 }
 
 /// What a request is about, once it is known whose it is.
@@ -61,6 +64,7 @@ impl Proxy {
             tags: tags::Resolving::default(),
             unsaved: tags::Unsaved::new(),
             manifests: manifests::Manifests::new(policy.manifest_memory),
+            proving: blobs::Proving::default(),
         };
         Self { shared: Arc::new(shared) }
     }

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use larder_catalog::Kind;
-use larder_content::{Blob, Fault, FetchError, SourceError};
+use larder_content::{Fault, FetchError, SourceError};
 use larder_distribution::server::ManifestAnswer;
 use larder_oci::{Digest, Manifest, MediaType, Reference, Repository, manifest::MAX_MANIFEST};
 use moka::sync::Cache;
@@ -129,8 +129,7 @@ impl Proxy {
 
     /// The manifest on the disk, if it is there, and is what it should be.
     async fn read_manifest(&self, digest: &Digest) -> Option<Arc<Stored>> {
-        let blob = self.shared.content.stored(digest)?;
-        let bytes = read_small(blob).await?;
+        let bytes = self.shared.content.small(digest, MAX_MANIFEST as u64).await?;
         let parsed = digest.matches(&bytes).then(|| Manifest::parse(&bytes).ok()).flatten();
         let Some(manifest) = parsed else {
             tracing::error!(%digest, "a cached manifest is damaged: fetching it again");
@@ -138,15 +137,4 @@ impl Proxy {
         };
         Some(Arc::new(Stored { digest: *digest, media_type: manifest.media_type, bytes }))
     }
-}
-
-async fn read_small(blob: Blob) -> Option<Bytes> {
-    if blob.size()? > MAX_MANIFEST as u64 {
-        return None;
-    }
-    let (mut bytes, mut body) = (BytesMut::new(), blob.read());
-    while let Some(chunk) = body.next().await {
-        bytes.extend_from_slice(&chunk.ok()?);
-    }
-    Some(bytes.freeze())
 }

@@ -160,7 +160,7 @@ impl Proxy {
     fn has_manifest(&self, target: &Target, digest: &Digest) -> bool {
         let shared = &self.shared;
         shared.catalog.linked(&target.repository, larder_catalog::Kind::Manifest, digest).is_some()
-            && shared.content.stored(digest).is_some()
+            && shared.content.size(digest).is_some()
     }
 
     /// Writes something down, where waiting for the disk harms nobody. What cannot be written costs a question later,

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use larder_content::{Disk, Fault, Limits, PullThrough};
+use larder_content::{Capacity, Disk, Fault, Limits, PullThrough};
 use larder_distribution::{Code, Error, Registry as _, route::Name, server::ManifestAnswer};
 use larder_oci::{Digest, MediaType, Reference};
 use larder_proxy::{Freshness, Policy, Proxy};
@@ -26,7 +26,7 @@ async fn proxy(folder: &Path, fake: &Arc<Fake>, freshness: Freshness, stale_limi
     // The download that the test before a restart left behind may be about to let go of the folder.
     let opened = async {
         loop {
-            match Disk::open(folder) {
+            match Disk::open(folder, Capacity::default()) {
                 Ok(disk) => return disk,
                 Err(_) => tokio::task::yield_now().await,
             }
@@ -85,6 +85,20 @@ async fn a_tag_is_asked_for_when_it_is_no_longer_fresh_and_its_manifest_once() {
     // A digest is never asked for again.
     get(&proxy_, "a", &Reference::Digest(first.digest)).await.unwrap();
     assert_eq!(fake.asked(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_blob_that_nobody_has_linked_is_proved_by_the_one_who_fetches_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Fake::with_image("a", "1", b"layer");
+    let proxy = proxy(folder.path(), &fake, MINUTE, None).await;
+    let digest = Digest::sha256(b"layer");
+    for got in join_all((0..16).map(|_| blob(&proxy, "a", &digest))).await {
+        assert_eq!(got.unwrap(), &b"layer"[..]);
+    }
+    assert_eq!(fake.asked(), [format!("blob a@{digest} 0-")]);
+    // That it is here is no right in another repository: that one asks.
+    assert_eq!(code(blob(&proxy, "b", &digest).await), Code::ManifestUnknown);
 }
 
 #[tokio::test]

@@ -11,13 +11,14 @@ use std::{
     time::Duration,
 };
 
-use ::http::{Request, Response};
+use ::http::{Request, Response, Version};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
 };
+use larder_sendfile::{Outbox, SendfileStream};
 use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -83,7 +84,8 @@ impl Listener {
     pub async fn serve(self, handler: impl Handler, shutdown: Shutdown) {
         let graceful = GracefulShutdown::new();
         let mut server = auto::Builder::new(TokioExecutor::new());
-        server.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+        // By `writev` it writes buffers as they are, stand-ins for bytes of files among them.
+        server.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE).writev(true);
         server
             .http2()
             .timer(TokioTimer::new())
@@ -115,12 +117,16 @@ impl Listener {
             let (server, handler, watcher) = (server.clone(), handler.clone(), graceful.watcher());
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
-                let Some(stream) = secure(stream, acceptor).await else { return };
+                let Some((stream, outbox)) = secure(stream, acceptor).await else { return };
                 let spoke = Arc::new(AtomicBool::new(false));
                 let heard = Arc::clone(&spoke);
                 let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
                     heard.store(true, Ordering::Relaxed);
                     request.extensions_mut().insert(Peer(peer));
+                    // HTTP/2 copies what it is given.
+                    if let Some(outbox) = outbox.clone().filter(|_| request.version() < Version::HTTP_2) {
+                        request.extensions_mut().insert(outbox);
+                    }
                     let handler = handler.clone();
                     async move { Ok::<_, Infallible>(handler.handle(request).await.map(|body| body.map_err(Into::into))) }
                 });
@@ -161,10 +167,15 @@ fn explain(address: SocketAddr, error: &io::Error) -> io::Error {
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-async fn secure(stream: TcpStream, acceptor: Option<TlsAcceptor>) -> Option<Box<dyn Stream>> {
-    let Some(acceptor) = acceptor else { return Some(Box::new(stream)) };
+/// The connection to speak by, and where it takes notes of what to send from files, if it can.
+async fn secure(stream: TcpStream, acceptor: Option<TlsAcceptor>) -> Option<(Box<dyn Stream>, Option<Outbox>)> {
+    let Some(acceptor) = acceptor else {
+        let stream = SendfileStream::new(stream);
+        let outbox = stream.outbox();
+        return Some((Box::new(stream), Some(outbox)));
+    };
     match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => Some(Box::new(stream)),
+        Ok(Ok(stream)) => Some((Box::new(stream), None)),
         Ok(Err(error)) => {
             tracing::debug!(%error, "TLS handshake failed");
             None
