@@ -10,10 +10,13 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
+use larder_content::Share;
 use larder_identity::tls::Identity;
 use larder_service::telemetry::Format;
 use serde::Deserialize;
 use url::Url;
+
+use crate::disk::Said;
 
 /// Largest configuration file, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -46,6 +49,12 @@ pub(crate) struct Options {
     /// Where layers are kept [default: /var/lib/larder-agent/cache]
     #[arg(long, value_name = "DIR", env = "LARDER_CACHE_DIR", hide_env_values = true)]
     cache_dir: Option<PathBuf>,
+    /// Most that kept layers may take, like 50GiB or 20% [default: 10% of the file system, at most 50GiB]
+    #[arg(long, value_name = "SIZE", env = "LARDER_CACHE_SIZE", hide_env_values = true)]
+    cache_size: Option<String>,
+    /// What stays free on the cache's file system [default: 10%]
+    #[arg(long, value_name = "SIZE", env = "LARDER_FREE_FLOOR", hide_env_values = true)]
+    free_floor: Option<String>,
     /// Where the agent keeps what it must not forget [default: /var/lib/larder-agent/state]
     #[arg(long, value_name = "DIR", env = "LARDER_STATE_DIR", hide_env_values = true)]
     state_dir: Option<PathBuf>,
@@ -146,6 +155,8 @@ pub(crate) struct Settings {
     pub(crate) metrics: Option<SocketAddr>,
     /// Where layers are kept.
     pub(crate) cache_dir: PathBuf,
+    /// How much of the disk they may take.
+    pub(crate) disk: Said,
     /// Where the journal is kept.
     pub(crate) state_dir: PathBuf,
     /// The admin socket.
@@ -202,6 +213,8 @@ impl Options {
             listen: self.listen.or(other.listen),
             metrics: self.metrics.or(other.metrics),
             cache_dir: self.cache_dir.or(other.cache_dir),
+            cache_size: self.cache_size.or(other.cache_size),
+            free_floor: self.free_floor.or(other.free_floor),
             state_dir: self.state_dir.or(other.state_dir),
             admin_socket: self.admin_socket.or(other.admin_socket),
             engine: self.engine.or(other.engine),
@@ -254,6 +267,7 @@ impl Settings {
             listen,
             metrics,
             cache_dir: folder(options.cache_dir, "/var/lib/larder-agent/cache"),
+            disk: disk(options.cache_size.as_deref(), options.free_floor.as_deref())?,
             state_dir: folder(options.state_dir, "/var/lib/larder-agent/state"),
             admin_socket: folder(options.admin_socket, "/run/larder/agent.sock"),
             engine,
@@ -296,6 +310,18 @@ fn check_hub(hub: &Url, insecure: bool) -> anyhow::Result<()> {
         bail!("hub: write only scheme, host and port, such as https://hub.example.com:5000");
     }
     Ok(())
+}
+
+fn disk(cache_size: Option<&str>, free_floor: Option<&str>) -> anyhow::Result<Said> {
+    let share = |name, said: Option<&str>| said.map(|text| parse::<Share>(name, text)).transpose();
+    let said = Said { cache_size: share("cache-size", cache_size)?, free_floor: share("free-floor", free_floor)? };
+    if said.cache_size.is_some_and(Share::is_nothing) {
+        bail!("cache-size: a cache of no size keeps nothing: give it some GiB, or leave the option out");
+    }
+    if said.free_floor.is_some_and(Share::is_everything) {
+        bail!("free-floor: if all of the disk stays free, nothing is left for the cache: lower it");
+    }
+    Ok(said)
 }
 
 fn socket(docker_host: &str) -> anyhow::Result<PathBuf> {
@@ -343,7 +369,23 @@ mod tests {
         assert!(settings.engine.is_none());
         assert_eq!((settings.drain.as_secs(), settings.metrics.unwrap().port()), (5, 798));
         let settings = Settings::new(read("").unwrap()).unwrap();
+        assert_eq!(settings.disk, Said { cache_size: None, free_floor: None });
         assert_eq!(settings.engine.unwrap().socket.to_str().unwrap(), "/var/run/docker.sock");
+    }
+
+    #[test]
+    fn the_disk_is_shared_as_was_said() {
+        for (size, floor, cache_size, free_floor) in [
+            ("50GiB", "5%", Share::Bytes(50 << 30), Share::Percent(5)),
+            ("80%", "0", Share::Percent(80), Share::Bytes(0)),
+            ("1048576", "1GB", Share::Bytes(1 << 20), Share::Bytes(1_000_000_000)),
+        ] {
+            let expected = Said { cache_size: Some(cache_size), free_floor: Some(free_floor) };
+            let said = options(&["--cache-size", size, "--free-floor", floor]);
+            assert_eq!(Settings::new(said).unwrap().disk, expected);
+            let file = read(&format!("cache-size: {size}\nfree-floor: {floor}\n")).unwrap();
+            assert_eq!(Settings::new(file).unwrap().disk, expected);
+        }
     }
 
     #[test]
@@ -357,6 +399,10 @@ mod tests {
             (["--listen", "797"], "listen: \"797\""),
             (["--metrics", "nowhere"], "metrics: \"nowhere\""),
             (["--docker-host", "tcp://1.2.3.4:2375"], "not a Unix socket"),
+            (["--cache-size", "50G"], "cache-size: \"50G\": write 50GiB"),
+            (["--cache-size", "0%"], "cache-size: a cache of no size"),
+            (["--free-floor", "100%"], "free-floor: if all of the disk"),
+            (["--free-floor", "101%"], "free-floor: \"101%\": a disk has no more"),
         ] {
             let error = Settings::new(options(&arguments)).unwrap_err().to_string();
             assert!(error.contains(needle), "{error}");

@@ -3,6 +3,7 @@
 mod admin;
 mod cli;
 mod config;
+mod disk;
 mod engine;
 mod facts;
 mod hub;

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use larder_content::{Capacity, Disk, Limits, PullThrough};
-use larder_proxy::{Freshness, Policy, Proxy, metrics::ProxyCollector};
+use larder_content::{Limits, PullThrough};
+use larder_proxy::{Freshness, Policy, Proxy, content_metrics::ContentCollector, metrics::ProxyCollector, upkeep};
 use larder_service::{
     Health, Listener, Shutdown,
     admin::AdminSocket,
@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use crate::{
     admin::Admin,
     config::{Engine, Fallback, Settings},
+    disk,
     engine::{canary::Canary, docker::DockerEngine},
     facts::Node,
     hub::{breaker::Breaker, session, upstream::Hub},
@@ -61,20 +62,27 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     // With nowhere else to go, a digest that went wrong once is worth another try.
     let quarantine = (settings.fallback == Fallback::Origin).then_some(QUARANTINE);
     let limits = Limits { quarantine, ..Limits::default() };
-    let content = PullThrough::new(Disk::open(&settings.cache_dir, Capacity::default())?, limits);
+    let content = PullThrough::new(disk::open(&settings.cache_dir, settings.disk)?, limits);
     let breaker = Arc::new(Breaker::new(settings.fallback == Fallback::Origin));
     let policy = Policy {
         freshness: Freshness::AsTold { at_most: FRESHNESS },
         stale_limit: (settings.fallback == Fallback::None).then_some(STALE_LIMIT),
         manifest_memory: MANIFEST_MEMORY,
     };
-    let proxy = Proxy::new(Hub::new(&settings, Arc::clone(&breaker))?, content, policy);
+    let proxy = Proxy::new(Hub::new(&settings, Arc::clone(&breaker))?, content.clone(), policy);
 
     let health = Health::default();
     let mut metrics = Metrics::new("larder-agent", env!("CARGO_PKG_VERSION"));
     metrics.collect(ProxyCollector(proxy.clone()));
+    metrics.collect(ContentCollector(content.clone()));
     metrics.collect(HubCollector(Arc::clone(&breaker)));
     let requests = Requests::new(&mut metrics, false);
+    let storage = health.condition("storage", "not tried yet");
+    let tell = move |found| match found {
+        Ok(()) => storage.met(),
+        Err(why) => storage.failed(why),
+    };
+    upkeep::start(&content, tell, &shutdown);
     let canary = Canary::new();
     let mirror = Mirror::new(proxy, canary.clone(), settings.fallback.patience(), requests);
 
@@ -106,6 +114,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         shutdown.spawn(keeper.keep(shutdown.clone()));
     }
     shutdown.complete().await;
+    upkeep::finish(&content).await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -16,7 +16,10 @@ use larder_content::PullThrough;
 use larder_identity::tls;
 use larder_service::{Health, Shutdown, worker};
 
-use crate::config::{self, HttpCheck, Pace};
+use crate::{
+    config::{self, HttpCheck, Pace},
+    disk::{Look, StorageCondition},
+};
 
 /// How long a disk may take to write and read a few bytes.
 const PROBE: Duration = Duration::from_secs(10);
@@ -40,45 +43,57 @@ struct HttpAsk {
     status: http::StatusCode,
 }
 
-/// Starts the checks of `config`.
+/// Starts the checks of `config`. What becomes of the disk is told to `storage`.
 pub(crate) fn start(
     config: config::Health,
     content: &PullThrough,
+    storage: &StorageCondition,
     health: &Health,
     shutdown: &Shutdown,
 ) -> anyhow::Result<()> {
     if let Some(pace) = config.storage {
-        watch(Check::Storage(content.clone()), pace, health, shutdown);
+        let storage = storage.clone();
+        watch(Check::Storage(content.clone()), pace, move |found| storage.say(Look::Check, found), shutdown);
     }
     for file in config.files {
-        watch(Check::File(file.path), Pace { interval: file.interval, threshold: 1 }, health, shutdown);
+        let pace = Pace { interval: file.interval, threshold: 1 };
+        watch_as_condition(Check::File(file.path), pace, health, shutdown);
     }
     for tcp in config.tcp {
-        watch(Check::Tcp { address: tcp.address, timeout: tcp.timeout }, tcp.pace, health, shutdown);
+        watch_as_condition(Check::Tcp { address: tcp.address, timeout: tcp.timeout }, tcp.pace, health, shutdown);
     }
     for HttpCheck { url, headers, status, timeout, pace } in config.http {
         let client =
             reqwest::Client::builder().tls_backend_preconfigured(tls::client(&[], None)?).timeout(timeout).build()?;
-        watch(Check::Http { client, check: HttpAsk { url, headers, status } }, pace, health, shutdown);
+        watch_as_condition(Check::Http { client, check: HttpAsk { url, headers, status } }, pace, health, shutdown);
     }
     Ok(())
 }
 
-/// Runs a check at its pace; so many failures in a row as its threshold says make its condition fail.
-fn watch(check: Check, pace: Pace, health: &Health, shutdown: &Shutdown) {
+/// Runs a check that has a condition of its own.
+fn watch_as_condition(check: Check, pace: Pace, health: &Health, shutdown: &Shutdown) {
     let condition = health.condition(&check.name(), "not tried yet");
-    let state = Arc::new((check, condition, AtomicU32::new(0)));
+    let tell = move |found: Result<(), String>| match found {
+        Ok(()) => condition.met(),
+        Err(why) => condition.failed(why),
+    };
+    watch(check, pace, tell, shutdown);
+}
+
+/// Runs a check at its pace, and tells what it finds: a failure when there were so many in a row as its threshold says.
+fn watch(check: Check, pace: Pace, tell: impl Fn(Result<(), String>) + Send + Sync + 'static, shutdown: &Shutdown) {
+    let state = Arc::new((check, tell, AtomicU32::new(0)));
     worker::every(shutdown, "health check", pace.interval, move || {
         let state = Arc::clone(&state);
         async move {
-            let (check, condition, failures) = &*state;
+            let (check, tell, failures) = &*state;
             let outcome = check.run().await.map_err(|why| format!("{}: {why}", check.name()));
             match &outcome {
                 Ok(()) => {
                     failures.store(0, Ordering::Relaxed);
-                    condition.met();
+                    tell(Ok(()));
                 }
-                Err(why) if failures.fetch_add(1, Ordering::Relaxed) + 1 >= pace.threshold => condition.failed(why),
+                Err(why) if failures.fetch_add(1, Ordering::Relaxed) + 1 >= pace.threshold => tell(Err(why.clone())),
                 Err(_) => {}
             }
             outcome

@@ -4,6 +4,7 @@ mod access;
 mod checks;
 mod cli;
 mod config;
+mod disk;
 mod fleet;
 mod front;
 mod serve;

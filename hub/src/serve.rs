@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use larder_content::{Capacity, Disk, Limits, PullThrough};
+use larder_content::{Limits, PullThrough};
 use larder_identity::tls::{self, ServerSettings};
 use larder_proto::{MAX_MESSAGE, v1::fleet_server::FleetServer};
-use larder_proxy::{Freshness, Policy, Proxy, metrics::ProxyCollector};
+use larder_proxy::{Freshness, Policy, Proxy, content_metrics::ContentCollector, metrics::ProxyCollector, upkeep};
 use larder_service::{
     Health, Listener, Shutdown,
     http::{Debug, Metrics, Requests},
@@ -21,6 +21,7 @@ use crate::{
     },
     checks,
     config::{self, Config, Formatter, Level, ListenAddress, Loaded},
+    disk::{self, Look, StorageCondition},
     fleet::{Nodes, NodesCollector, Sessions},
     front::Front,
     sweep,
@@ -53,7 +54,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let is_secure = tls.is_some();
     let listener = bind(&http.addr, tls).await?;
     let limits = Limits { download_time: upstream.cache_write_timeout, stall: STALL, ..Limits::default() };
-    let content = PullThrough::new(Disk::open(&storage.root, Capacity::default())?, limits);
+    let content = PullThrough::new(disk::open(&storage)?, limits);
     let has_login = upstream.login.is_some();
     exposure::permit(Exposure {
         has_login,
@@ -76,9 +77,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let health = Health::default();
     let mut metrics = Metrics::new("larder-hub", env!("CARGO_PKG_VERSION"));
     metrics.collect(ProxyCollector(proxy.clone()));
+    metrics.collect(ContentCollector(content.clone()));
     metrics.collect(NodesCollector(nodes.clone()));
     let requests = Requests::new(&mut metrics, log.access_log);
-    checks::start(health_checks, &content, &health, &shutdown)?;
+    let condition = StorageCondition::new(&health, health_checks.storage.is_some());
+    checks::start(health_checks, &content, &condition, &health, &shutdown)?;
+    upkeep::start(&content, move |found| condition.say(Look::Use, found), &shutdown);
     if let Some(ttl) = upstream.ttl {
         sweep::start(proxy.clone(), ttl, &shutdown);
     }
@@ -105,6 +109,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     );
     shutdown.spawn(listener.serve(front, shutdown.clone()));
     shutdown.complete().await;
+    upkeep::finish(&content).await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use larder_content::Bounds;
 
 use super::check::Value;
 use super::error::Complaint;
@@ -128,7 +129,9 @@ fn headers(root: &Value, path: &str, sensitive: bool, complaints: &mut Vec<Compl
 }
 
 fn storage(root: &Value) -> Storage {
-    Storage { root: root.text("storage.filesystem.rootdirectory").expect(HAS_DEFAULT).into() }
+    let bounds =
+        Bounds { size: root.share("larder.cachesize"), free_floor: root.share("larder.freefloor").expect(HAS_DEFAULT) };
+    Storage { root: root.text("storage.filesystem.rootdirectory").expect(HAS_DEFAULT).into(), bounds }
 }
 
 fn freshness(root: &Value) -> Freshness {

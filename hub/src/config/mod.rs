@@ -32,7 +32,7 @@ pub(crate) use self::address::ListenAddress;
 use self::error::{Complaint, Notice};
 pub(crate) use self::error::{ConfigError, Warning};
 pub(crate) use self::model::{
-    ClientAuth, Config, Formatter, Health, HttpCheck, Level, Log, Login, Pace, Tls, Upstream,
+    ClientAuth, Config, Formatter, Health, HttpCheck, Level, Log, Login, Pace, Storage, Tls, Upstream,
 };
 use self::node::{At, Node};
 pub(crate) use self::report::{Setting, check_report};

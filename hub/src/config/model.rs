@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
+use larder_content::Bounds;
 use secrecy::SecretString;
 use url::Url;
 
@@ -123,6 +124,9 @@ pub(crate) enum ClientAuth {
 pub(crate) struct Storage {
     /// The folder that holds `docker/registry/v2`.
     pub(crate) root: PathBuf,
+    /// How much of its disk may be taken: `larder.cachesize` and `larder.freefloor`. The size is not nothing, the floor
+    /// not everything.
+    pub(crate) bounds: Bounds,
 }
 
 /// `proxy`, or MSR's `middleware.registry` of the name `downstream`: they say the same.

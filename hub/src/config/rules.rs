@@ -1,4 +1,6 @@
-//! What takes more than one key to judge. Pure.
+//! What takes more than one key to judge, or more than its form. Pure.
+
+use larder_content::Share;
 
 use super::check::{Data, Value};
 use super::error::{Complaint, Notice};
@@ -61,6 +63,7 @@ pub(super) fn judge(root: &Value) -> Judged {
     let mut judged = Judged::default();
     judged.complaints.extend(tls(root));
     judged.complaints.extend(open_credentials(root));
+    judged.complaints.extend(no_cache(root));
     judged.notices.extend(old_log_level(root));
     judged.notices.extend(ignored_login(root));
     judged.notices.extend(no_expiry(root));
@@ -117,6 +120,25 @@ fn open_credentials(root: &Value) -> Option<Complaint> {
     let why = exposure::permit(exposure).err()?;
     let what = "with a login upstream, everyone who reaches the hub could read the private images behind it".to_owned();
     Some(Complaint::new(login.at.clone(), what).hidden().follows().help(why))
+}
+
+/// Bounds that leave nothing, whatever the disk.
+fn no_cache(root: &Value) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    if let Some(size) = root.get("larder.cachesize")
+        && root.share("larder.cachesize").is_some_and(Share::is_nothing)
+    {
+        let what = "`larder.cachesize`: a cache of no size keeps nothing".to_owned();
+        let help = "give it some GiB, or leave the key out: then it takes what larder.freefloor leaves";
+        complaints.push(Complaint::new(size.at.clone(), what).help(help));
+    }
+    if let Some(floor) = root.get("larder.freefloor")
+        && root.share("larder.freefloor").is_some_and(Share::is_everything)
+    {
+        let what = "`larder.freefloor`: if all of the disk stays free, nothing is left for the cache".to_owned();
+        complaints.push(Complaint::new(floor.at.clone(), what).help("lower it; 10% is what holds without the key"));
+    }
+    complaints
 }
 
 fn old_log_level(root: &Value) -> Option<Notice> {

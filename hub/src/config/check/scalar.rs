@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use larder_content::{Share, share::BadShare};
 use url::Url;
 
 use super::value::Data;
@@ -25,6 +26,7 @@ pub(super) fn read(scalar: Scalar, text: &str, plain: bool) -> Result<Data, Bad>
         Scalar::Bool => boolean(text, plain).map(Data::Bool),
         Scalar::Integer => integer(text).map(Data::Integer),
         Scalar::Duration => duration_of(text, plain),
+        Scalar::Share => share(text).map(Data::Share),
         Scalar::Word(words) => word(text, words).map(Data::Text),
         Scalar::AddressOrOff if text.is_empty() => Ok(Data::Off),
         Scalar::Address | Scalar::AddressOrOff => listen_address(text).map(Data::Address),
@@ -84,6 +86,10 @@ fn in_hours(text: &str, unit: &str) -> Option<String> {
     };
     let count: u64 = text.strip_suffix(unit)?.trim().parse().ok()?;
     Some(format!("the largest unit is the hour: write {}h", count.checked_mul(hours)?))
+}
+
+fn share(text: &str) -> Result<Share, Bad> {
+    text.parse().map_err(|error: BadShare| Bad { what: "is no amount of a disk".to_owned(), hint: error.to_string() })
 }
 
 fn word(text: &str, words: &[&str]) -> Result<String, Bad> {

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use larder_content::Share;
 use url::Url;
 
 use crate::config::address::ListenAddress;
@@ -21,6 +22,7 @@ pub(in crate::config) enum Data {
     Bool(bool),
     Integer(u32),
     Duration(Duration),
+    Share(Share),
     Address(ListenAddress),
     /// A listener that is switched off.
     Off,
@@ -82,6 +84,13 @@ impl Value {
     pub(in crate::config) fn duration(&self, path: &str) -> Option<Duration> {
         match self.get(path)?.data {
             Data::Duration(duration) => Some(duration),
+            _ => None,
+        }
+    }
+
+    pub(in crate::config) fn share(&self, path: &str) -> Option<Share> {
+        match self.get(path)?.data {
+            Data::Share(share) => Some(share),
             _ => None,
         }
     }

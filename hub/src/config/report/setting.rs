@@ -34,6 +34,7 @@ pub(in crate::config) fn shown(value: &Value) -> String {
         Data::Text(text) => redact::text(text),
         Data::Bool(flag) => flag.to_string(),
         Data::Integer(number) => number.to_string(),
+        Data::Share(share) => share.to_string(),
         Data::Duration(length) => duration::show(*length),
         Data::Address(address) => address.to_string(),
         Data::Off => "\"\"".to_owned(),

@@ -50,6 +50,8 @@ pub(in crate::config) enum Scalar {
     Integer,
     /// Go's form; see [`duration`](crate::config::duration).
     Duration,
+    /// In bytes, or as a part of the disk: `50GiB`, `10%`.
+    Share,
     /// One of a few words, in any case.
     Word(&'static [&'static str]),
     /// Where to listen.

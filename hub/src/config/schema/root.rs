@@ -121,6 +121,8 @@ const COMPATIBILITY_SCHEMA1: &[Key] =
 /// Larder's own. Named like distribution's keys, which hold no separators, so that their variables split the same way.
 const LARDER: &[Key] = &[
     one("registry", Scalar::Host, "whose images the upstream has").unset("its own host's"),
+    one("cachesize", Scalar::Share, "most that fetched content may take").unset("all but the free floor"),
+    one("freefloor", Scalar::Share, "stays free on the disk").or("10%"),
     duration("tagfreshness", "a tag is asked for again after").or("60s"),
     duration("stalelimit", "oldest answer if upstream fails").or("720h"),
     texts("ca", "more CA files for the upstream"),

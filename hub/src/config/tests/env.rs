@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use larder_content::{Bounds, Share};
+
 use super::{MINIMAL, load, warnings, with, without_file};
 use crate::config::Login;
 
@@ -18,6 +20,7 @@ fn without_a_file_the_hub_caches_docker_hub_for_this_machine() {
     assert_eq!(config.freshness.tag, Duration::from_secs(60));
     assert_eq!(config.freshness.stale_limit, Duration::from_secs(720 * 3600));
     assert_eq!(config.upstream.cache_write_timeout, None);
+    assert_eq!(config.storage.bounds, Bounds { size: None, free_floor: Share::Percent(10) });
     assert!(loaded.warnings.is_empty() && loaded.file.is_none());
 }
 
@@ -51,6 +54,8 @@ proxy: {remoteurl: https://old.example.com}
             ("REGISTRY_HEALTH_TCPCHECKERS_0_ADDR", "redis:6379"),
             ("REGISTRY_HEALTH_FILECHECKERS_0_FILE", "/down"),
             ("REGISTRY_LARDER_TAGFRESHNESS", "5s"),
+            ("REGISTRY_LARDER_CACHESIZE", "80%"),
+            ("REGISTRY_LARDER_FREEFLOOR", "1073741824"),
         ],
     )
     .unwrap();
@@ -67,6 +72,8 @@ proxy: {remoteurl: https://old.example.com}
     assert_eq!(config.health.tcp[0].address, "redis:6379");
     assert_eq!(config.health.files[0].path, std::path::Path::new("/down"));
     assert_eq!(config.freshness.tag, Duration::from_secs(5));
+    let bounds = Bounds { size: Some(Share::Percent(80)), free_floor: Share::Bytes(1 << 30) };
+    assert_eq!(config.storage.bounds, bounds);
     assert_eq!(warnings(&loaded), Vec::<String>::new());
     let origin = loaded.settings.iter().find(|setting| setting.key == "storage.filesystem.rootdirectory").unwrap();
     assert_eq!(origin.origin, "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY");
@@ -148,6 +155,12 @@ fn a_fault_in_a_variable_names_the_variable() {
             "a",
             ["REGISTRY_LARDER_REALMS_1: this sets element 1 of a list that has 0", "from 0"],
         ),
+        (
+            "REGISTRY_LARDER_CACHESIZE",
+            "50G",
+            ["REGISTRY_LARDER_CACHESIZE: `larder.cachesize`: `50G`", "write 50GiB (units of 1024) or 50GB"],
+        ),
+        ("REGISTRY_LARDER_FREEFLOOR", "100%", ["REGISTRY_LARDER_FREEFLOOR: `larder.freefloor`", "10%"]),
         ("REGISTRY_AUTH", "htpasswd", ["REGISTRY_AUTH: `auth.htpasswd` cannot be used", "let everyone in"]),
         (
             "REGISTRY_STORAGE_S3_BUCKET",

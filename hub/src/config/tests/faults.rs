@@ -127,6 +127,20 @@ fn each_fault_has_its_place_and_its_advice() {
         (format!("{MINIMAL}health: {{file: [{{interval: 1s}}]}}\n"), vec!["a check in `health.file` has no `file`"]),
         (format!("{MINIMAL}health: {{http: [{{uri: 'http://a', statuscode: 99}}]}}\n"), vec!["is an HTTP status"]),
         (format!("{MINIMAL}health: {{tcp: [{{addr: ':6379'}}]}}\n"), vec!["`:6379` is not host:port"]),
+        // How much of the disk
+        (
+            format!("{MINIMAL}larder: {{cachesize: 1.5TiB}}\n"),
+            vec!["config.yml:4:21: `larder.cachesize`: `1.5TiB` is no amount of a disk", "1536GiB for 1.5TiB"],
+        ),
+        (format!("{MINIMAL}larder: {{cachesize: plenty}}\n"), vec!["write it like 50GiB, 200GB or 10%"]),
+        (
+            format!("{MINIMAL}larder: {{cachesize: 0}}\n"),
+            vec!["config.yml:4:21: ", "keeps nothing", "larder.freefloor"],
+        ),
+        (format!("{MINIMAL}larder: {{cachesize: 120%}}\n"), vec!["`120%` is no amount of a disk", "no more than 100%"]),
+        (format!("{MINIMAL}larder: {{cachesizes: 1GiB}}\n"), vec!["did you mean `cachesize`?"]),
+        (format!("{MINIMAL}larder:\n  freefloor: 100%\n"), vec!["config.yml:5:14: ", "nothing is left for the cache"]),
+        (format!("{MINIMAL}larder: {{freefloor: [1, 2]}}\n"), vec!["`larder.freefloor` takes a single value"]),
         // Upstreams
         (
             "version: 0.1\nproxy:\n  remoteurl: localhost:5000\n".into(),

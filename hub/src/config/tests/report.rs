@@ -68,6 +68,9 @@ proxy.ttl                         none; room alone decides      default         
 proxy.cachewritetimeout           none; silence alone ends one  default            limit for a blob's download
 larder.registry                   its own host's                default            whose images the upstream
                                                                                    has
+larder.cachesize                  all but the free floor        default            most that fetched content
+                                                                                   may take
+larder.freefloor                  10%                           default            stays free on the disk
 larder.tagfreshness               1m                            default            a tag is asked for again
                                                                                    after
 larder.stalelimit                 720h                          default            oldest answer if upstream

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use larder_content::{Bounds, Share};
 use secrecy::ExposeSecret;
 
 use super::{MINIMAL, load, warnings, with};
@@ -52,6 +53,8 @@ proxy:
   ttl: 168h
   cachewritetimeout: 90s
 larder:
+  cachesize: 50GiB
+  freefloor: 5%
   tagfreshness: 0
   stalelimit: 24h
   ca: [/larder/ca.pem]
@@ -66,6 +69,8 @@ larder:
     assert_eq!(config.log.fields["tries"], "3");
     assert_eq!(config.log.fields["tags"], "[a, b]");
     assert_eq!(config.storage.root, Path::new("/srv/registry"));
+    let bounds = Bounds { size: Some(Share::Bytes(50 << 30)), free_floor: Share::Percent(5) };
+    assert_eq!(config.storage.bounds, bounds);
     assert_eq!(config.http.addr.to_string(), "[::1]:443");
     assert_eq!(config.http.drain_timeout, Duration::from_secs(60));
     assert_eq!(config.http.metrics_path.as_deref(), Some("/prom"));
