@@ -66,7 +66,8 @@ fn is_known(file: &str) -> bool {
     let parts: Vec<&str> = file.split('/').collect();
     let is_hex = |text: &str| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     match parts.as_slice() {
-        ["larder", "lock" | "mirrored" | "filled-with-login"] => true,
+        ["larder", "lock" | "index" | "filled-with-login"] => true,
+        ["larder", "pieces", "sha256", first, hex] => is_hex(hex) && hex.starts_with(first) && first.len() == 2,
         ["docker", "registry", "v2", "blobs", "sha256", first, hex, "data"] => {
             is_hex(hex) && hex.starts_with(first) && first.len() == 2
         }

@@ -35,7 +35,7 @@ pub struct HubBuilder {
 
 impl Rig {
     /// Prepares a hub called `name` on free ports of the rig. Its configuration is that of CNCF distribution with a
-    /// filesystem store in the rig and a debug server; it has no upstream yet.
+    /// filesystem store in the rig and a debug server, and leaves no room free; it has no upstream yet.
     pub fn hub(&self, name: &str) -> HubBuilder {
         let ground = self.ground();
         let (address, observed_at) = (ground.address(), ground.address());
@@ -47,6 +47,8 @@ impl Rig {
                 "addr": address.to_string(),
                 "debug": { "addr": observed_at.to_string(), "prometheus": { "enabled": true, "path": "/metrics" } },
             },
+            // What a test needs is not to depend on how full the machine's disk is.
+            "larder": { "freefloor": "0" },
         });
         HubBuilder {
             ground,
