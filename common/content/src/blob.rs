@@ -23,7 +23,7 @@ const RECOVERIES: u32 = 2;
 /// Fewer bytes are read: that takes fewer calls than to look whether they are in memory, and to send them.
 const WORTH_SENDING: u64 = 32 * 1024;
 /// Most bytes that are sent from a file at once.
-const SENT_AT_ONCE: u64 = 1 << 20;
+const SENT_AT_ONCE: u64 = 4 << 20;
 
 /// A blob that can be read.
 pub struct Blob {

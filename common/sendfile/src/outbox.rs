@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 
 /// Most bytes that one stand-in stands for.
-pub const MOST: usize = 1 << 20;
+pub const MOST: usize = 4 << 20;
 
 /// The stand-in. It is never read, so it takes no memory.
 static HOLE: [u8; MOST] = [0; MOST];

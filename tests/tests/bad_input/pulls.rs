@@ -63,7 +63,7 @@ const PULLS: &[Pull] = &[
     Pull { name: "layer: hangs in the middle", on: On::Layer, fault: || Fault::HangAfter(1 << 20), within: 50 },
     Pull { name: "layer: one bit flipped", on: On::Layer, fault: || Fault::FlipBit, within: 20 },
     Pull { name: "layer: cut in the middle", on: On::Layer, fault: || Fault::CutAfter(1 << 20, Rst), within: 20 },
-    Pull { name: "layer: cut before anything left", on: On::Layer, fault: || Fault::CutAfter(50_000, Fin), within: 20 },
+    Pull { name: "layer: cut soon", on: On::Layer, fault: || Fault::CutAfter(50_000, Fin), within: 30 },
 ];
 
 #[test]

@@ -22,6 +22,10 @@ impl Corruption {
     /// The sources to ask next, after `givers` gave a wrong blob together; `mixed` is whether bytes of an earlier download
     /// were in it. `None`: there is nobody left.
     pub(super) fn next(&mut self, givers: &BTreeSet<usize>, mixed: bool) -> Option<Vec<usize>> {
+        if givers.is_empty() && !mixed {
+            // Nobody is to blame, so nobody is the better choice.
+            return None;
+        }
         if givers.len() == 1 && !mixed {
             self.guilty.extend(givers);
         } else {
@@ -55,6 +59,7 @@ mod tests {
         assert_eq!(next(&mut corruption, &[0], false), Some(vec![2]));
         assert_eq!(next(&mut corruption, &[2], false), None);
         assert_eq!(next(&mut Corruption::new(1), &[0], false), None);
+        assert_eq!(next(&mut Corruption::new(1), &[], false), None, "or it would go on for ever");
     }
 
     #[test]

@@ -335,11 +335,12 @@ impl Flight {
 
     /// A source that sent too much, or spoke of another length, gave something that is not the blob.
     fn said_of(&self, error: SourceError, attempt: &Try) -> Failure {
-        if error.fault == Fault::Corrupt {
-            let (givers, mixed) = (attempt.givers.clone(), attempt.mixed);
-            return Failure::Wrong { error, givers, mixed };
+        if error.fault != Fault::Corrupt {
+            return Failure::Source(error);
         }
-        Failure::Source(error)
+        let named = attempt.sources.iter().enumerate().filter(|(_, source)| source.name() == &*error.source_name);
+        let givers = attempt.givers.iter().copied().chain(named.map(|(at, _)| at)).collect();
+        Failure::Wrong { error, givers, mixed: attempt.mixed }
     }
 
     /// Keeps what came before a failure, if it is worth it.

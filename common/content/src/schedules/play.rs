@@ -77,7 +77,7 @@ async fn act(schedule: &Schedule) -> Result<(), String> {
 
     // Whatever happened, an honest source mends it.
     faults.heal();
-    let honest = SourceScript { knows_ranges: true, says_total: true, chunk: 100, answers: vec![] };
+    let honest = SourceScript { knows_ranges: true, says_total: true, chunk: 100, answers: vec![], for_ever: false };
     let honest = Scripted::new(99, &content, &honest);
     // What is still under way may wait for its sources for long.
     let mut last = None;

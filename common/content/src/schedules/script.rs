@@ -53,8 +53,10 @@ pub(super) struct SourceScript {
     pub(super) knows_ranges: bool,
     pub(super) says_total: bool,
     pub(super) chunk: usize,
-    /// One for each time that it is asked; then it is well-behaved.
+    /// One for each time that it is asked.
     pub(super) answers: Vec<AnswerScript>,
+    /// Whether the last of them is for all times; otherwise it is well-behaved from then on.
+    pub(super) for_ever: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -152,8 +154,15 @@ fn source(disturbance: Disturbance) -> impl Strategy<Value = SourceScript> {
         _ => vec(answer(disturbance), 1..6),
     };
     let knows_ranges = prop_oneof![4 => Just(true), 1 => Just(false)];
-    (knows_ranges, prop_oneof![4 => Just(true), 1 => Just(false)], 1_usize..700, answers).prop_map(
-        |(knows_ranges, says_total, chunk, answers)| SourceScript { knows_ranges, says_total, chunk, answers },
+    let for_ever = prop_oneof![3 => Just(false), 1 => Just(true)];
+    (knows_ranges, prop_oneof![4 => Just(true), 1 => Just(false)], 1_usize..700, answers, for_ever).prop_map(
+        |(knows_ranges, says_total, chunk, answers, for_ever)| SourceScript {
+            knows_ranges,
+            says_total,
+            chunk,
+            answers,
+            for_ever,
+        },
     )
 }
 

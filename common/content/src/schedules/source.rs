@@ -43,7 +43,9 @@ impl Scripted {
             wrong_byte: None,
             ends: Ends::Well,
         };
-        let (delay, pace, off_by, wrong, ends) = match self.script.answers.get(number).cloned().unwrap_or(well) {
+        let last = self.script.answers.last().filter(|_| self.script.for_ever);
+        let (delay, pace, off_by, wrong, ends) = match self.script.answers.get(number).or(last).cloned().unwrap_or(well)
+        {
             AnswerScript::Refuses(fault) => return Err(SourceError::new(&self.name, fault, "as the script says")),
             AnswerScript::NeverAnswers => std::future::pending().await,
             AnswerScript::Gives { delay, pace, total_off_by, wrong_byte, ends } => {

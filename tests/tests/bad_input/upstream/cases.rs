@@ -34,6 +34,8 @@ pub(crate) const LIMITED: Fate = Says(429, "TOOMANYREQUESTS");
 pub(crate) const NO_BLOB: Fate = Says(404, "BLOB_UNKNOWN");
 /// What went wrong shows only in the body: by then a blob may be on its way.
 const CUT_OR_NOT: &[Fate] = &[Cut, NO_BLOB];
+/// What broke once is gone on with from the byte reached; whether before anybody gives up depends on what broke.
+const MENDED_OR_CUT: &[Fate] = &[Served, Cut, NO_BLOB];
 
 /// Where servers stand that a redirect may lead to.
 pub(crate) struct Setting {
@@ -88,7 +90,7 @@ pub(crate) const fn within(within: Duration, case: Case) -> Case {
 #[rustfmt::skip]
 pub(crate) const SLOW: &[Case] = &[
     within(HEADERS, case("hangs before headers", ALL, |_, _| Hang, &[UNAVAILABLE], &[NO_BLOB])),
-    within(AGENT, case("hangs in the body", BODIES, |_, row| HangAfter(row.len() / 2), &[UNAVAILABLE], CUT_OR_NOT)),
+    within(AGENT, case("hangs in the body", BODIES, |_, row| HangAfter(row.len() / 2), &[UNAVAILABLE], MENDED_OR_CUT)),
     within(AGENT, case("drips 20 bytes a second", MANIFESTS, |_, _| Drip(20), &[Served, UNAVAILABLE], &[])),
     within(SOON, case("drips 50 kB a second", &[Blob], |_, _| Drip(50_000), &[], &[Served])),
 ];
@@ -112,8 +114,8 @@ pub(crate) const QUICK: &[Case] = &[
     case("Content-Length 7 too large", BODIES, |_, _| LengthOff(7), &[UNAVAILABLE, INVALID], CUT_OR_NOT),
     case("Content-Length 7 too small", BODIES, |_, _| LengthOff(-7), &[INVALID], CUT_OR_NOT),
     case("Content-Length 1 EiB", BODIES, |_, _| LengthOff(1 << 60), &[INVALID], CUT_OR_NOT),
-    case("body cut in the middle (FIN)", BODIES, |_, row| CutAfter(row.len() / 2, Fin), &[UNAVAILABLE], CUT_OR_NOT),
-    case("body cut in the middle (RST)", BODIES, |_, row| CutAfter(row.len() / 2, Rst), &[UNAVAILABLE], CUT_OR_NOT),
+    case("body cut in the middle (FIN)", BODIES, |_, row| CutAfter(row.len() / 2, Fin), &[UNAVAILABLE], MENDED_OR_CUT),
+    case("body cut in the middle (RST)", BODIES, |_, row| CutAfter(row.len() / 2, Rst), &[UNAVAILABLE], MENDED_OR_CUT),
     case("unheard-of Content-Type", ALL, |_, _| MediaType("application/x-unheard-of".to_owned()), &[Served], &[Served]),
     case("unheard-of mediaType inside", MANIFESTS, |_, row| manifest(&row.odd_manifest()), &[INVALID], &[]),
     case("manifest of 10 MB", MANIFESTS, |_, row| manifest(&row.large_manifest()), &[INVALID], &[]),
