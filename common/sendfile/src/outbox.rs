@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     io,
     os::fd::{AsFd, BorrowedFd},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
@@ -12,8 +12,9 @@ use bytes::Bytes;
 /// Most bytes that one stand-in stands for.
 pub const MOST: usize = 4 << 20;
 
-/// The stand-in. It is never read, so it takes no memory.
-static HOLE: [u8; MOST] = [0; MOST];
+/// The stand-in. It is never read or written, so that it takes addresses and no memory. (A constant would take room in the
+/// program.)
+static HOLE: LazyLock<Bytes> = LazyLock::new(|| vec![0; MOST].into());
 
 /// The notes of one connection.
 #[derive(Clone, Default)]
@@ -34,7 +35,7 @@ impl Outbox {
         if length > 0 {
             self.lock().push_back(Part { file, offset, length });
         }
-        Bytes::from_static(&HOLE[..length])
+        HOLE.slice(..length)
     }
 
     /// Sends at most `most` bytes of the first part by `send`, which is given the file, the offset and the length, and
