@@ -7,13 +7,14 @@
 pub mod freshness;
 mod links;
 mod records;
+mod seen;
 mod tree;
 
 pub use freshness::{Verdict, judge};
 pub use records::TagRecord;
 pub use tree::Kind;
 
-use std::io;
+use std::{io, time::Instant};
 
 use larder_content::layout::Layout;
 use larder_oci::{Digest, Registry, Repository, Tag};
@@ -25,13 +26,14 @@ use larder_oci::{Digest, Registry, Repository, Tag};
 pub struct Catalog {
     tree: tree::Tree,
     records: records::Records,
+    seen: seen::Seen,
 }
 
 impl Catalog {
     /// The catalog in the folder of `layout`. What another program left there counts as content of `default`, if the
     /// folder was never opened for another registry.
     pub fn new(layout: &Layout, default: &Registry) -> Self {
-        Self { tree: tree::Tree::open(layout, default), records: records::Records::new() }
+        Self { tree: tree::Tree::open(layout, default), records: records::Records::new(), seen: seen::Seen::new() }
     }
 
     /// What is known of a tag. `None` if nothing is.
@@ -63,12 +65,15 @@ impl Catalog {
 
     /// Notes that `repository` has `digest`, and that it is `size` bytes long where a manifest said so.
     pub fn link(&self, repository: &Repository, kind: Kind, digest: &Digest, size: Option<u64>) -> io::Result<()> {
-        links::link(&self.tree, repository, kind, digest, size)
+        let size = links::link(&self.tree, repository, kind, digest, size)?;
+        self.seen.put(repository, kind, digest, Instant::now(), size);
+        Ok(())
     }
 
-    /// Whether `repository` is known to have `digest`; and if it is, its length in bytes where that is known.
+    /// Whether `repository` is known to have `digest`; and if it is, its length in bytes where that is known. A link
+    /// that somebody takes off the disk by hand counts for some seconds more.
     pub fn linked(&self, repository: &Repository, kind: Kind, digest: &Digest) -> Option<Option<u64>> {
-        self.tree.link(repository, kind, digest)
+        self.seen.get(repository, kind, digest, Instant::now(), || self.tree.link(repository, kind, digest))
     }
 }
 

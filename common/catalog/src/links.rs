@@ -30,17 +30,20 @@ pub(crate) fn remove_tag(tree: &Tree, repository: &Repository, tag: &Tag) -> io:
     }
 }
 
+/// Gives the length in bytes that the link says now.
 pub(crate) fn link(
     tree: &Tree,
     repository: &Repository,
     kind: Kind,
     digest: &Digest,
     size: Option<u64>,
-) -> io::Result<()> {
-    let known = tree.link(repository, kind, digest);
-    if known.is_some_and(|known| known.is_some() || size.is_none()) {
-        return Ok(());
+) -> io::Result<Option<u64>> {
+    if let Some(known) = tree.link(repository, kind, digest)
+        && (known.is_some() || size.is_none())
+    {
+        return Ok(known);
     }
     let text = size.map_or_else(|| digest.to_string(), |size| format!("{digest} {size}"));
-    durable::replace(&tree.own_link(repository, kind, digest), text.as_bytes(), Sync::No)
+    durable::replace(&tree.own_link(repository, kind, digest), text.as_bytes(), Sync::No)?;
+    Ok(size)
 }

@@ -94,16 +94,52 @@ fn a_link_is_to_one_repository_of_one_registry() {
 fn a_link_that_a_crash_cut_is_none() {
     let folder = tempfile::tempdir().unwrap();
     let layout = Layout::new(folder.path());
-    let catalog = Catalog::new(&layout, &Registry::docker_hub());
+    let open = || Catalog::new(&layout, &Registry::docker_hub());
     let hub = repository("docker.io/library/alpine");
     let digest = Digest::sha256(b"layer");
-    catalog.link(&hub, Kind::Blob, &digest, Some(5)).unwrap();
+    open().link(&hub, Kind::Blob, &digest, Some(5)).unwrap();
     let own = layout.root().join("larder/registries/docker.io/repositories/library/alpine");
     let path = own.join(format!("_layers/sha256/{}/link", digest.hex()));
     assert!(path.exists());
     let other = Digest::sha256(b"other").to_string();
     for cut in ["", "sha256:", &digest.to_string()[..30], &other, &format!("{digest} 5x")] {
         write(&path, cut);
-        assert_eq!(catalog.linked(&hub, Kind::Blob, &digest), None, "{cut:?}");
+        assert_eq!(open().linked(&hub, Kind::Blob, &digest), None, "{cut:?}");
     }
+}
+
+#[test]
+fn what_is_kept_in_memory_agrees_with_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = Layout::new(folder.path());
+    let [catalog, another] = [(), ()].map(|()| Catalog::new(&layout, &Registry::docker_hub()));
+    let hub = repository("docker.io/library/alpine");
+    let tag: Tag = "3.20".parse().unwrap();
+    let [layer, config] = [b"layer".as_slice(), b"config"].map(Digest::sha256);
+
+    // That something is not linked is asked each time: a link that another instance writes counts at once.
+    assert_eq!(catalog.linked(&hub, Kind::Blob, &layer), None);
+    another.link(&hub, Kind::Blob, &layer, None).unwrap();
+    assert_eq!(catalog.linked(&hub, Kind::Blob, &layer), Some(None));
+    // One's own word replaces what was seen, also where the disk had it already.
+    another.link(&hub, Kind::Blob, &layer, Some(5)).unwrap();
+    catalog.link(&hub, Kind::Blob, &layer, None).unwrap();
+    assert_eq!(catalog.linked(&hub, Kind::Blob, &layer), Some(Some(5)));
+
+    // What cannot be written down is not linked.
+    let blobs = layout.root().join("larder/registries/docker.io/repositories/library/alpine/_layers/sha256");
+    drop(std::fs::File::create(blobs.join(config.hex())).unwrap());
+    catalog.link(&hub, Kind::Blob, &config, Some(6)).unwrap_err();
+    assert_eq!(catalog.linked(&hub, Kind::Blob, &config), None);
+
+    // A tag that goes takes no link with it: the digest it pointed to may still be asked for.
+    let record = TagRecord { digest: layer, checked: UNIX_EPOCH, fresh_until: UNIX_EPOCH };
+    catalog.set_tag(&hub, &tag, record).unwrap();
+    catalog.remove_tag(&hub, &tag).unwrap();
+    assert_eq!(catalog.tag(&hub, &tag), None);
+    assert_eq!(catalog.linked(&hub, Kind::Blob, &layer), Some(Some(5)));
+
+    // A folder that was emptied by hand is empty for who opens it.
+    std::fs::remove_dir_all(layout.root().join("larder/registries")).unwrap();
+    assert_eq!(Catalog::new(&layout, &Registry::docker_hub()).linked(&hub, Kind::Blob, &layer), None);
 }

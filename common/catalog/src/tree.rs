@@ -24,7 +24,7 @@ use larder_content::{
 use larder_oci::{Digest, Registry, Repository, Tag};
 
 /// What a link is to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A manifest.
     Manifest,

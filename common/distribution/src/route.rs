@@ -3,6 +3,8 @@
 //! Repository names hold slashes, so a path is read from its end: `/v2/<name>/manifests/<reference>`. The path is
 //! percent-decoded once, as the engines' own servers do, and what it then says must satisfy the grammar of names.
 
+use std::borrow::Cow;
+
 use larder_oci::{Digest, NameError, Reference, Registry, RepositoryName};
 use percent_encoding::percent_decode_str;
 
@@ -42,9 +44,7 @@ pub struct Name {
 impl Route {
     /// Reads the path and query of a request. `Ok(None)` is a path that is none of the protocol's.
     pub fn parse(path: &str, query: Option<&str>) -> Result<Option<Self>, Error> {
-        let path = percent_decode_str(path)
-            .decode_utf8()
-            .map_err(|_| Error::new(Code::NameInvalid, "the path is not UTF-8 after percent-decoding"))?;
+        let path = decode(path)?;
         let rest = match path.strip_prefix("/v2") {
             None if path == "/" => return Ok(Some(Self::Root)),
             None => return Ok(None),
@@ -54,19 +54,20 @@ impl Route {
                 None => return Ok(None),
             },
         };
-        let parts: Vec<&str> = rest.split('/').collect();
-        let name = |parts: &[&str]| Name::parse(parts, query);
-        Ok(Some(match parts.as_slice() {
-            ["_catalog"] => Self::Catalog,
-            [name @ .., "blobs", "uploads", _] | [name @ .., "blobs", "uploads"] if !name.is_empty() => Self::Upload,
-            [parts @ .., "manifests", reference] if !parts.is_empty() => {
-                Self::Manifest(name(parts)?, reference.parse().map_err(|error| invalid(&error))?)
-            }
-            [parts @ .., "blobs", digest] if !parts.is_empty() => Self::Blob(name(parts)?, parse_digest(digest)?),
-            [parts @ .., "tags", "list"] if !parts.is_empty() => Self::Tags(name(parts)?),
-            [parts @ .., "referrers", digest] if !parts.is_empty() => {
-                Self::Referrers(name(parts)?, parse_digest(digest)?)
-            }
+        if rest == "_catalog" {
+            return Ok(Some(Self::Catalog));
+        }
+        // All others end in two words, after a name.
+        let Some((rest, last)) = rest.rsplit_once('/') else { return Ok(None) };
+        let Some((path, word)) = rest.rsplit_once('/') else { return Ok(None) };
+        let name = || Name::parse(path, query);
+        Ok(Some(match (word, last) {
+            ("blobs", "uploads") => Self::Upload,
+            ("uploads", _) if path.ends_with("/blobs") => Self::Upload,
+            ("manifests", reference) => Self::Manifest(name()?, reference.parse().map_err(|error| invalid(&error))?),
+            ("blobs", digest) => Self::Blob(name()?, parse_digest(digest)?),
+            ("tags", "list") => Self::Tags(name()?),
+            ("referrers", digest) => Self::Referrers(name()?, parse_digest(digest)?),
             _ => return Ok(None),
         }))
     }
@@ -87,18 +88,27 @@ impl Route {
 }
 
 impl Name {
-    fn parse(parts: &[&str], query: Option<&str>) -> Result<Self, Error> {
+    fn parse(path: &str, query: Option<&str>) -> Result<Self, Error> {
         let ns = query.and_then(namespace);
         if let Some(ns) = ns {
-            return Ok(Self { registry: Some(registry(&ns)?), repository: repository(parts)? });
+            return Ok(Self { registry: Some(registry(&ns)?), repository: repository(path)? });
         }
-        match parts {
-            [first, rest @ ..] if !rest.is_empty() && Registry::looks_like(first) => {
+        match path.split_once('/') {
+            Some((first, rest)) if Registry::looks_like(first) => {
                 Ok(Self { registry: Some(registry(first)?), repository: repository(rest)? })
             }
-            _ => Ok(Self { registry: None, repository: repository(parts)? }),
+            _ => Ok(Self { registry: None, repository: repository(path)? }),
         }
     }
+}
+
+/// Percent-decoded, which hardly any path needs.
+fn decode(path: &str) -> Result<Cow<'_, str>, Error> {
+    if !path.contains('%') {
+        return Ok(Cow::Borrowed(path));
+    }
+    let decoded = percent_decode_str(path).decode_utf8();
+    decoded.map_err(|_| Error::new(Code::NameInvalid, "the path is not UTF-8 after percent-decoding"))
 }
 
 /// The value of `ns`, if the query has one. Everything else in it is ignored.
@@ -110,8 +120,8 @@ fn registry(text: &str) -> Result<Registry, Error> {
     text.parse().map_err(|_| Error::new(Code::NameUnknown, "that is not the name of a registry"))
 }
 
-fn repository(parts: &[&str]) -> Result<RepositoryName, Error> {
-    parts.join("/").parse().map_err(|error| invalid(&error))
+fn repository(path: &str) -> Result<RepositoryName, Error> {
+    path.parse().map_err(|error| invalid(&error))
 }
 
 fn parse_digest(text: &str) -> Result<Digest, Error> {
@@ -181,6 +191,10 @@ mod tests {
             ("/v2/a/tags/list", Some(Route::Tags(name(None, "a")))),
             ("/v2/a/blobs/uploads/", Some(Route::Upload)),
             ("/v2/a/blobs/uploads/1-2-3", Some(Route::Upload)),
+            ("/v2/a/blobs/uploads", Some(Route::Upload)),
+            ("/v2/a/xblobs/uploads/1", None),
+            ("/v2/blobs/uploads/1", None),
+            ("/v2/blobs/uploads", None),
             ("/v1/", None),
             ("/v2x", None),
             ("/v2/a", None),

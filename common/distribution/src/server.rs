@@ -5,11 +5,13 @@
 //! costs the classic store 75 s of retries), and nobody is ever asked to authenticate (it would have engines hand over
 //! their passwords). And no `Content-Encoding`, whatever was accepted.
 
+mod headers;
+
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, response::Builder};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::UnsyncBoxBody};
 use larder_content::{Blob, BlobBody, Chunk};
@@ -24,9 +26,6 @@ use crate::{
 
 /// A body of an answer. An error in it cuts the connection, which tells the client that what it has is not all.
 pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
-
-/// How long a client may keep what a digest names: as long as it likes.
-const FOREVER: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// What a server answers from.
 pub trait Registry: Send + Sync + 'static {
@@ -72,9 +71,7 @@ pub async fn answer<R: Registry, B>(registry: &R, request: &Request<B>) -> Respo
         Err(error) => ("none", Err(error)),
     };
     let mut response = outcome.unwrap_or_else(|error| refuse(&error));
-    let headers = response.headers_mut();
-    headers.insert("docker-distribution-api-version", HeaderValue::from_static("registry/2.0"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers::mark(response.headers_mut());
     response.extensions_mut().insert(Handler(handler));
     response
 }
@@ -96,16 +93,18 @@ async fn dispatch<R: Registry, B>(registry: &R, request: &Request<B>, route: Rou
         }
         Route::Blob(name, digest) if head => {
             let size = registry.blob_size(&name, &digest).await.map_err(no_blob)?;
-            Ok(finish(blob_headers(&digest, StatusCode::OK).header(header::CONTENT_LENGTH, size), empty()))
+            let mut headers = headers::naming_blob(&digest);
+            headers.insert(header::CONTENT_LENGTH, size.into());
+            Ok(respond(StatusCode::OK, headers, empty()))
         }
         Route::Blob(name, digest) => {
-            if not_modified(request.headers(), &digest) {
+            if headers::not_modified(request.headers(), &digest) {
                 // Only where it is, and is theirs to ask for.
                 registry.blob_size(&name, &digest).await.map_err(no_blob)?;
-                return Ok(finish(blob_headers(&digest, StatusCode::NOT_MODIFIED), empty()));
+                return Ok(respond(StatusCode::NOT_MODIFIED, headers::naming_blob(&digest), empty()));
             }
             let content = registry.blob(&name, &digest).await.map_err(no_blob)?;
-            blob(request, &digest, content)
+            Ok(blob(request, &digest, content))
         }
         Route::Tags(_) => Err(Error::new(Code::NameUnknown, "this cache does not list tags: ask the registry itself")),
         // Clients then look for the tag that stands for the list (distribution specification, "Listing Referrers").
@@ -117,69 +116,37 @@ async fn dispatch<R: Registry, B>(registry: &R, request: &Request<B>, route: Rou
 }
 
 fn manifest(request: &HeaderMap, answer: ManifestAnswer, head: bool) -> Response<Body> {
-    let ManifestAnswer { digest, media_type, size, content, fresh_for } = answer;
-    let mut builder = Response::builder()
-        .header("docker-content-digest", digest.to_string())
-        .header(header::ETAG, format!("\"{digest}\""));
-    if let Some(fresh_for) = fresh_for {
-        builder = builder.header(header::CACHE_CONTROL, format!("max-age={}", fresh_for.as_secs()));
+    let mut headers = headers::naming_manifest(&answer);
+    if headers::not_modified(request, &answer.digest) {
+        return respond(StatusCode::NOT_MODIFIED, headers, empty());
     }
-    if not_modified(request, &digest) {
-        return finish(builder.status(StatusCode::NOT_MODIFIED), empty());
-    }
-    builder = builder.header(header::CONTENT_TYPE, media_type.as_str()).header(header::CONTENT_LENGTH, size);
-    let body = content.filter(|_| !head).map_or_else(empty, full);
-    finish(builder, body)
+    headers::describe_manifest(&mut headers, answer.media_type, answer.size);
+    let body = answer.content.filter(|_| !head).map_or_else(empty, full);
+    respond(StatusCode::OK, headers, body)
 }
 
-fn blob<B>(request: &Request<B>, digest: &Digest, content: Blob) -> Result<Response<Body>, Error> {
+fn blob<B>(request: &Request<B>, digest: &Digest, content: Blob) -> Response<Body> {
     let outbox = request.extensions().get();
-    let request = request.headers();
+    let mut headers = headers::naming_blob(digest);
     let Some(size) = content.size() else {
         // Its length is not known yet, so neither can a range be: all of it, its end told by the framing.
-        return Ok(finish(blob_headers(digest, StatusCode::OK), stream(content.read(), outbox)));
+        return respond(StatusCode::OK, headers, stream(content.read(), outbox));
     };
-    let etag = format!("\"{digest}\"");
-    let if_range = request.get(header::IF_RANGE).is_none_or(|value| value.as_bytes() == etag.as_bytes());
-    let range = request.get(header::RANGE).and_then(|value| value.to_str().ok()).filter(|_| if_range);
-    match requested(range, size) {
+    match requested(headers::range(request.headers(), digest), size) {
         Requested::All => {
-            let builder = blob_headers(digest, StatusCode::OK).header(header::CONTENT_LENGTH, size);
-            Ok(finish(builder, stream(content.read(), outbox)))
+            headers.insert(header::CONTENT_LENGTH, size.into());
+            respond(StatusCode::OK, headers, stream(content.read(), outbox))
         }
         Requested::Part(range) => {
-            let builder = blob_headers(digest, StatusCode::PARTIAL_CONTENT)
-                .header(header::CONTENT_LENGTH, range.end - range.start)
-                .header(header::CONTENT_RANGE, format!("bytes {}-{}/{size}", range.start, range.end - 1));
-            Ok(finish(builder, stream(content.read_range(range), outbox)))
+            headers::describe_part(&mut headers, &range, size);
+            respond(StatusCode::PARTIAL_CONTENT, headers, stream(content.read_range(range), outbox))
         }
         Requested::Unsatisfiable => {
             let mut response = refuse(&Error::new(Code::RangeInvalid, "the range lies outside the blob"));
-            let value = HeaderValue::try_from(format!("bytes */{size}")).expect("digits are a header value");
-            response.headers_mut().insert(header::CONTENT_RANGE, value);
-            Ok(response)
+            headers::describe_whole(response.headers_mut(), size);
+            response
         }
     }
-}
-
-fn blob_headers(digest: &Digest, status: StatusCode) -> Builder {
-    Response::builder()
-        .status(status)
-        .header(header::CONTENT_TYPE, "application/octet-stream")
-        .header("docker-content-digest", digest.to_string())
-        .header(header::ETAG, format!("\"{digest}\""))
-        .header(header::CACHE_CONTROL, FOREVER)
-        .header(header::ACCEPT_RANGES, "bytes")
-}
-
-/// `If-None-Match` against a strong validator that is the digest.
-fn not_modified(request: &HeaderMap, digest: &Digest) -> bool {
-    let digest = digest.to_string();
-    request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|list| {
-        list.split(',')
-            .map(|one| one.trim().trim_start_matches("W/").trim_matches('"'))
-            .any(|tag| tag == "*" || tag == digest)
-    })
 }
 
 /// A blob that cannot be had is not here, whatever the reason: that sends an engine on at once.
@@ -204,17 +171,25 @@ pub fn refuse(error: &Error) -> Response<Body> {
 }
 
 fn json(status: StatusCode, text: String) -> Response<Body> {
-    let builder = Response::builder().status(status).header(header::CONTENT_TYPE, "application/json; charset=utf-8");
-    finish(builder.header(header::CONTENT_LENGTH, text.len()), full(text))
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    headers.insert(header::CONTENT_LENGTH, text.len().into());
+    respond(status, headers, full(text))
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    let builder = Response::builder().status(status).header(header::CONTENT_TYPE, "text/plain; charset=utf-8");
-    finish(builder.header(header::CACHE_CONTROL, "no-cache").header(header::CONTENT_LENGTH, text.len()), full(text))
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::CONTENT_LENGTH, text.len().into());
+    respond(status, headers, full(text))
 }
 
-fn finish(builder: Builder, body: Body) -> Response<Body> {
-    builder.body(body).expect("header values made of digests and numbers are valid")
+fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
 }
 
 /// A body of a blob. Where the connection can send from files, nothing of it passes through here.

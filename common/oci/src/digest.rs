@@ -26,6 +26,9 @@ pub enum Digest {
     Sha512([u8; 64]),
 }
 
+/// Length of the longest text of a digest.
+const LONGEST: usize = "sha512:".len() + 2 * 64;
+
 /// Why a text is no digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DigestError {
@@ -104,12 +107,23 @@ impl Digest {
 
     /// The hash alone, in lower-case hex.
     pub fn hex(&self) -> String {
-        hex::encode(self.bytes())
+        self.text(&mut [0; LONGEST])[self.algorithm().name().len() + 1..].to_owned()
     }
 
     /// Whether `content` is what this digest names.
     pub fn matches(&self, content: &[u8]) -> bool {
         Self::of(self.algorithm(), content) == *self
+    }
+
+    /// The whole text, written into `buffer`: every answer holds it twice, so it is made without a String.
+    fn text<'a>(&self, buffer: &'a mut [u8; LONGEST]) -> &'a str {
+        let (algorithm, bytes) = (self.algorithm().name(), self.bytes());
+        let hash = algorithm.len() + 1;
+        let text = &mut buffer[..hash + 2 * bytes.len()];
+        text[..hash - 1].copy_from_slice(algorithm.as_bytes());
+        text[hash - 1] = b':';
+        hex::encode_to_slice(bytes, &mut text[hash..]).expect("there are two digits for each byte");
+        std::str::from_utf8(text).expect("hex and the names of algorithms are ASCII")
     }
 
     /// The hash alone: 32 or 64 bytes.
@@ -126,26 +140,36 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
         let (algorithm, hash) = text.split_once(':').ok_or(DigestError::Form)?;
-        let lower_hex = hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         match algorithm {
-            "sha256" => {
-                let mut bytes = [0; 32];
-                let read = lower_hex && hex::decode_to_slice(hash, &mut bytes).is_ok();
-                read.then_some(Self::Sha256(bytes)).ok_or(DigestError::Hash(Algorithm::Sha256))
-            }
-            "sha512" => {
-                let mut bytes = [0; 64];
-                let read = lower_hex && hex::decode_to_slice(hash, &mut bytes).is_ok();
-                read.then_some(Self::Sha512(bytes)).ok_or(DigestError::Hash(Algorithm::Sha512))
-            }
+            "sha256" => lower_hex(hash).map(Self::Sha256).ok_or(DigestError::Hash(Algorithm::Sha256)),
+            "sha512" => lower_hex(hash).map(Self::Sha512).ok_or(DigestError::Hash(Algorithm::Sha512)),
             _ => Err(DigestError::Algorithm),
         }
     }
 }
 
+/// Reads exactly `N` bytes in lower-case hex.
+fn lower_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    /// The value of a digit; 255 for what is none.
+    const VALUES: [u8; 256] = {
+        let (mut values, mut value) = ([255; 256], 0);
+        while value < 16 {
+            values[b"0123456789abcdef"[value as usize] as usize] = value;
+            value += 1;
+        }
+        values
+    };
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
+    let pairs: &[[u8; 2]; N] = pairs.try_into().ok()?;
+    // Neither digit of a pair that is hex has a bit of the upper four; whatever is none has all of them.
+    let wrong = pairs.as_flattened().iter().fold(0, |wrong, &digit| wrong | VALUES[usize::from(digit)]);
+    let byte = |&[high, low]: &[u8; 2]| VALUES[usize::from(high)] << 4 | VALUES[usize::from(low)];
+    (wrong < 16).then(|| std::array::from_fn(|at| byte(&pairs[at])))
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.algorithm(), self.hex())
+        f.write_str(self.text(&mut [0; LONGEST]))
     }
 }
 
@@ -223,6 +247,8 @@ mod tests {
             ("sha256:zz", Hash(Algorithm::Sha256)),
             (&upper, Hash(Algorithm::Sha256)),
             (&EMPTY[..EMPTY.len() - 1], Hash(Algorithm::Sha256)),
+            (&EMPTY.replace("855", "85g"), Hash(Algorithm::Sha256)),
+            (&EMPTY.replace("855", "8\u{e9}"), Hash(Algorithm::Sha256)),
             (&format!("{EMPTY}0"), Hash(Algorithm::Sha256)),
             (&EMPTY.replace("sha256", "sha512"), Hash(Algorithm::Sha512)),
             ("sha256:../../../etc/passwd", Hash(Algorithm::Sha256)),

@@ -97,6 +97,8 @@ impl Listener {
             .initial_connection_window_size(128 * 1024)
             .max_concurrent_streams(64);
         let acceptor = self.tls.clone().map(TlsAcceptor::from);
+        // Each request takes a share of it, which costs less than a clone of its parts.
+        let handler = Arc::new(handler);
         loop {
             let (stream, peer) = tokio::select! {
                 () = shutdown.begun() => break,
@@ -114,7 +116,7 @@ impl Listener {
             let _ = stream.set_nodelay(true);
             // A client that takes nothing of its answer holds memory and descriptors: the kernel drops it in time.
             let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, STALLED_MS);
-            let (server, handler, watcher) = (server.clone(), handler.clone(), graceful.watcher());
+            let (server, handler, watcher) = (server.clone(), Arc::clone(&handler), graceful.watcher());
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
                 let Some((stream, outbox)) = secure(stream, acceptor).await else { return };
@@ -127,7 +129,7 @@ impl Listener {
                     if let Some(outbox) = outbox.clone().filter(|_| request.version() < Version::HTTP_2) {
                         request.extensions_mut().insert(outbox);
                     }
-                    let handler = handler.clone();
+                    let handler = Arc::clone(&handler);
                     async move { Ok::<_, Infallible>(handler.handle(request).await.map(|body| body.map_err(Into::into))) }
                 });
                 let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
