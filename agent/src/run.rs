@@ -94,6 +94,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         "larder-agent {} serves",
         env!("CARGO_PKG_VERSION"),
     );
+    let listener = listener.with_threads().context("cannot start threads for connections")?;
     shutdown.spawn(listener.serve(mirror, shutdown.clone()));
 
     let (facts, seen) = watch::channel(None);

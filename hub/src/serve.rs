@@ -107,6 +107,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         "larder-hub {} serves",
         env!("CARGO_PKG_VERSION"),
     );
+    let listener = listener.with_threads().context("cannot start threads for connections")?;
     shutdown.spawn(listener.serve(front, shutdown.clone()));
     shutdown.complete().await;
     upkeep::finish(&content).await;

@@ -7,7 +7,9 @@ use larder_oci::Digest;
 
 use crate::{
     eviction::{Eviction, Rank, Victim},
+    file::ContentFile,
     index::{Facts, Record},
+    open_files::OpenFiles,
     proof::Proof,
     room::Taken,
 };
@@ -29,6 +31,7 @@ pub(crate) struct Books {
     left: HashMap<Digest, u64>,
     /// What is not written down yet.
     changed: Vec<Digest>,
+    open: OpenFiles,
 }
 
 #[derive(Debug)]
@@ -57,6 +60,7 @@ impl Books {
             reserved: 0,
             left: HashMap::new(),
             changed: Vec::new(),
+            open: OpenFiles::default(),
         }
     }
 
@@ -143,6 +147,7 @@ impl Books {
         let key = key(digest);
         let entry = self.blobs.remove(&key)?;
         self.order.remove(&key);
+        self.open.close(digest);
         if entry.is_owned() {
             self.owned -= entry.facts.size;
         }
@@ -158,7 +163,27 @@ impl Books {
             return false;
         };
         entry.damaged = true;
-        !entry.is_owned()
+        let is_ours = !entry.is_owned();
+        self.open.close(digest);
+        is_ours
+    }
+
+    /// The file of a blob, if it was kept open.
+    pub(crate) fn open_file(&self, digest: &Digest) -> Option<Arc<ContentFile>> {
+        self.open.get(digest)
+    }
+
+    /// Keeps the file of a blob open; of the very blob that `proof` is of, which may have been replaced.
+    pub(crate) fn keep_open(&mut self, digest: &Digest, proof: &Arc<Proof>, file: &Arc<ContentFile>) {
+        let is_same = |entry: &Entry| entry.proof.as_ref().is_some_and(|known| Arc::ptr_eq(known, proof));
+        if self.entry(digest).is_some_and(|entry| !entry.damaged && is_same(entry)) {
+            self.open.put(*digest, Arc::clone(file));
+        }
+    }
+
+    /// Closes what was kept open, as soon as nobody reads it.
+    pub(crate) fn close_files(&mut self) {
+        self.open.close_all();
     }
 
     /// The next blobs to go, to free so many bytes: off the order, but still known to be there. None at all if that many

@@ -25,7 +25,7 @@ use crate::buffers::Buffers;
 use crate::faults::{Faults, Op};
 
 /// The kernel reads ahead this much or more at once, in bytes.
-const STRIDE: usize = 128 * 1024;
+const STRIDE: u64 = 1 << 20;
 
 /// An open file of content.
 #[derive(Debug)]
@@ -123,11 +123,11 @@ impl ContentFile {
         if read == 0 { Err(shorter()) } else { Ok(buffer.filled(read)) }
     }
 
-    /// Whether these bytes are in memory, as far as looking at one in each [`STRIDE`] tells: reading them, or sending them
-    /// from the file, then waits for nothing.
+    /// Whether these bytes are in memory, as far as looking at the last of each [`STRIDE`] tells: reading them, or sending
+    /// them from the file, then waits for nothing.
     pub(crate) fn is_cached(&self, offset: u64, length: u64) -> bool {
-        let end = offset.saturating_add(length);
-        let mut looks = (offset..end).step_by(STRIDE).chain(end.checked_sub(1));
+        let Some(last) = length.checked_sub(1) else { return true };
+        let mut looks = (0..=last / STRIDE).map(|stride| offset + last.min((stride + 1) * STRIDE - 1));
         looks.all(|at| {
             let mut byte = [0];
             matches!(preadv2(&self.file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT), Ok(1))

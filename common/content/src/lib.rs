@@ -25,6 +25,7 @@ mod hashing;
 mod health;
 pub mod index;
 pub mod layout;
+mod open_files;
 mod partial;
 pub mod pieces;
 mod proof;

@@ -10,6 +10,7 @@ use std::{
 use bytes::Bytes;
 use larder_oci::Digest;
 use moka::sync::Cache;
+use tokio::runtime::Handle;
 
 use crate::{
     blob::{Blob, Origin},
@@ -32,6 +33,8 @@ pub struct PullThrough {
     flights: Flights,
     /// Small blobs: configs, manifests. Each was verified.
     small: Cache<Digest, Bytes>,
+    /// Where downloads run: not where the connection runs that happened to be the first to ask.
+    runtime: Handle,
 }
 
 type Flights = Arc<Mutex<HashMap<Digest, Arc<Flight>>>>;
@@ -73,7 +76,7 @@ enum Join {
 // === impl PullThrough ===
 
 impl PullThrough {
-    /// Puts `disk` in front of the sources that each call names.
+    /// Puts `disk` in front of the sources that each call names. Downloads run on the runtime that this is called from.
     pub fn new(disk: Disk, limits: Limits) -> Self {
         // What one takes beside its bytes: the key, the cache's own records.
         const BESIDE: u32 = 300;
@@ -91,6 +94,7 @@ impl PullThrough {
             hangar: Arc::new(hangar),
             flights: Arc::default(),
             small: Cache::builder().max_capacity(limits.memory).weigher(weigh).build(),
+            runtime: Handle::current(),
         }
     }
 
@@ -432,7 +436,7 @@ impl PullThrough {
     /// Not under the lock: a runtime that is going down drops the task at once, and that takes the lock.
     fn launch(&self, digest: &Digest, flight: &Arc<Flight>) {
         let landing = Landing { flights: Arc::clone(&self.flights), digest: *digest, flight: Arc::clone(flight) };
-        tokio::spawn(async move {
+        self.runtime.spawn(async move {
             landing.flight.fly().await;
             drop(landing);
         });

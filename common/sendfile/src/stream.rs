@@ -7,7 +7,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use rustix::io::Errno;
+use rustix::{
+    io::Errno,
+    net::{SendAncillaryBuffer, SendFlags},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
@@ -15,17 +18,24 @@ use tokio::{
 
 use crate::outbox::{Outbox, is_stand_in};
 
+/// Most bytes that one connection sends while others wait for their turn. A socket whose client is quick never fills up:
+/// without an end, 16 clients got 0.1 to 1.7 GB each of the same server in the same time, now 0.5 to 1.0. Of 256 KiB to
+/// 4 MiB none was measurably better than another.
+const TURN: usize = 512 * 1024;
+
 /// See the module.
 #[derive(Debug)]
 pub struct SendfileStream {
     tcp: TcpStream,
     outbox: Outbox,
+    /// Bytes sent since others had their turn.
+    turn: usize,
 }
 
 impl SendfileStream {
     /// Wraps a connection.
     pub fn new(tcp: TcpStream) -> Self {
-        Self { tcp, outbox: Outbox::default() }
+        Self { tcp, outbox: Outbox::default(), turn: 0 }
     }
 
     /// What it is to send from files.
@@ -33,15 +43,44 @@ impl SendfileStream {
         self.outbox.clone()
     }
 
-    fn poll_send(&self, context: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
+    /// Writes what stands before a stand-in, and tells the kernel that more comes at once: so that the head of an answer and
+    /// the first of its body leave together.
+    fn poll_write_before(&self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.tcp.poll_write_ready(context))?;
             let sent = self.tcp.try_io(Interest::WRITABLE, || {
-                self.outbox.send(most, |file, offset, length| send_from(&self.tcp, file, offset, length))
+                let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+                Ok(rustix::net::sendmsg(&self.tcp, slices, &mut SendAncillaryBuffer::default(), flags)?)
             });
             match sent {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 outcome => return Poll::Ready(outcome),
+            }
+        }
+    }
+
+    fn poll_send(&mut self, context: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
+        if self.turn >= TURN {
+            self.turn = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        loop {
+            let ready = self.tcp.poll_write_ready(context)?;
+            if ready.is_pending() {
+                self.turn = 0;
+                return Poll::Pending;
+            }
+            let sent = self.tcp.try_io(Interest::WRITABLE, || {
+                self.outbox
+                    .send(most.min(TURN - self.turn), |file, offset, length| send_from(&self.tcp, file, offset, length))
+            });
+            match sent {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                outcome => {
+                    self.turn += outcome.as_ref().map_or(0, |sent| *sent);
+                    return Poll::Ready(outcome);
+                }
             }
         }
     }
@@ -83,7 +122,7 @@ impl AsyncWrite for SendfileStream {
         let slices = &slices[first..];
         match slices.iter().position(|slice| is_stand_in(slice)) {
             Some(0) => self.poll_send(context, slices[0].len()),
-            Some(before) => Pin::new(&mut self.tcp).poll_write_vectored(context, &slices[..before]),
+            Some(before) => self.poll_write_before(context, &slices[..before]),
             None => Pin::new(&mut self.tcp).poll_write_vectored(context, slices),
         }
     }

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod health;
 pub mod http;
+mod lanes;
 pub mod listener;
 pub mod shutdown;
 pub mod telemetry;

@@ -26,7 +26,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::Shutdown;
+use crate::{Shutdown, lanes::Lanes};
 
 /// How long a client may take for a TLS handshake, and for the headers of a request: a connection that says nothing
 /// costs memory, and is closed.
@@ -42,6 +42,7 @@ const STALLED_MS: u32 = 120_000;
 pub struct Listener {
     socket: TcpListener,
     tls: Option<Arc<ServerConfig>>,
+    lanes: Lanes,
 }
 
 /// Who is on the other end of a connection: an extension of each request.
@@ -63,7 +64,7 @@ impl Listener {
         let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "there is no address to listen on");
         for address in addresses {
             match TcpListener::bind(address).await {
-                Ok(socket) => return Ok(Self { socket, tls: tls.map(Arc::new) }),
+                Ok(socket) => return Ok(Self { socket, tls: tls.map(Arc::new), lanes: Lanes::default() }),
                 Err(error) => failure = explain(*address, &error),
             }
             // Another address of the list would hide that somebody has the port already.
@@ -77,6 +78,12 @@ impl Listener {
     /// The address it is bound to.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
+    }
+
+    /// Has threads of their own serve its connections: for a port that many and large answers leave by.
+    pub fn with_threads(mut self) -> io::Result<Self> {
+        self.lanes = Lanes::start()?;
+        Ok(self)
     }
 
     /// Answers requests by `handler` until the end begins; then takes no new connection, lets running requests finish
@@ -118,7 +125,7 @@ impl Listener {
             let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, STALLED_MS);
             let (server, handler, watcher) = (server.clone(), Arc::clone(&handler), graceful.watcher());
             let acceptor = acceptor.clone();
-            tokio::spawn(async move {
+            let serve = async move |stream| {
                 let Some((stream, outbox)) = secure(stream, acceptor).await else { return };
                 let spoke = Arc::new(AtomicBool::new(false));
                 let heard = Arc::clone(&spoke);
@@ -147,7 +154,10 @@ impl Listener {
                     },
                     () = silence => tracing::debug!(%peer, "closed a connection that asked for nothing"),
                 }
-            });
+            };
+            if let Err(error) = self.lanes.take(stream, serve) {
+                tracing::error!(%error, "cannot serve a connection");
+            }
         }
         drop(self.socket);
         let running = graceful.count();

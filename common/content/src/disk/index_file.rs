@@ -34,6 +34,8 @@ impl IndexFile {
 impl Disk {
     /// Writes down what changed.
     pub(crate) fn flush(&self) -> io::Result<()> {
+        // In time, what somebody removed by hand is gone.
+        self.books().close_files();
         let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         let blobs = self.books().len();
         if index.file.is_none() || index.records > blobs * WASTE + 1000 {

@@ -23,6 +23,7 @@ use crate::{
     geometry::Geometry,
     index::Facts,
     layout::Layout,
+    open_files,
     partial::Partial,
     pieces::{Journal, List},
     proof::Proof,
@@ -164,13 +165,17 @@ impl Disk {
 
     /// The blob, if it is complete and here, for somebody who asks for it.
     pub(crate) fn blob(&self, digest: &Digest) -> io::Result<Option<Stored>> {
-        let (known, damaged) = {
+        let known = {
             let mut books = self.books();
-            (books.use_blob(digest, now()), books.is_damaged(digest))
+            if books.is_damaged(digest) {
+                return Ok(None);
+            }
+            let known = books.use_blob(digest, now());
+            if let (Some((size, proof)), Some(file)) = (&known, books.open_file(digest)) {
+                return Ok(Some(Stored { file, size: *size, proof: Arc::clone(proof) }));
+            }
+            known
         };
-        if damaged {
-            return Ok(None);
-        }
         let file = match ContentFile::open(&self.layout.blob(digest)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -184,8 +189,12 @@ impl Disk {
         #[cfg(test)]
         let file = file.with_faults(self.faults.clone());
         let size = file.len()?;
+        let file = Arc::new(file);
         if let Some((_, proof)) = known.filter(|(known, _)| *known == size) {
-            return Ok(Some(Stored { file: Arc::new(file), size, proof }));
+            if size <= open_files::LONGEST {
+                self.books().keep_open(digest, &proof, &file);
+            }
+            return Ok(Some(Stored { file, size, proof }));
         }
         // A registry that wrote without fsync leaves empty files behind after a power cut.
         if size == 0 && !digest.matches(b"") {
@@ -195,7 +204,7 @@ impl Disk {
         let mut books = self.books();
         books.add(*digest, facts, Proof::default());
         let proof = books.use_blob(digest, now()).map(|(_, proof)| proof).unwrap_or_default();
-        Ok(Some(Stored { file: Arc::new(file), size, proof }))
+        Ok(Some(Stored { file, size, proof }))
     }
 
     /// The list of the pieces of a blob, if there is one.

@@ -1,0 +1,117 @@
+//! Threads that serve connections, each by a scheduler of its own.
+//!
+//! On the scheduler that all else runs on, whoever wakes up has another worker watch the sockets meanwhile, and may find
+//! its connection on another core each time. Measured beside nginx, in CPU time per byte: 1.15-1.19 × with one client of
+//! a large blob and 1.3-1.4 × with four; 0.96 × and 1.1 × with connections that stay where they are.
+
+use std::{io, num::NonZero, sync::Arc, thread};
+
+use tokio::{
+    net::TcpStream,
+    sync::mpsc::{self, UnboundedSender},
+};
+
+/// The threads. Dropped, what they still serve is cut.
+#[derive(Debug, Default)]
+pub(crate) struct Lanes(Vec<Lane>);
+
+#[derive(Debug)]
+struct Lane {
+    connections: UnboundedSender<Start>,
+    /// Each connection holds a share of it, which counts them.
+    load: Arc<()>,
+}
+
+/// Starts to serve a connection, on the lane.
+type Start = Box<dyn FnOnce() + Send>;
+
+impl Lanes {
+    /// A thread for each core.
+    pub(crate) fn start() -> io::Result<Self> {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        (0..cores).map(Lane::start).collect::<io::Result<_>>().map(Self)
+    }
+
+    /// Has `serve` run for a connection, on the thread that has the fewest. Without threads it runs where it is called.
+    pub(crate) fn take<F>(
+        &self,
+        stream: TcpStream,
+        serve: impl FnOnce(TcpStream) -> F + Send + 'static,
+    ) -> io::Result<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let Some(lane) = self.0.iter().min_by_key(|lane| Arc::strong_count(&lane.load)) else {
+            tokio::spawn(serve(stream));
+            return Ok(());
+        };
+        let (stream, load) = (stream.into_std()?, Arc::clone(&lane.load));
+        let start = move || {
+            tokio::spawn(async move {
+                let _load = load;
+                match TcpStream::from_std(stream) {
+                    Ok(stream) => serve(stream).await,
+                    Err(error) => tracing::error!(%error, "cannot serve a connection"),
+                }
+            });
+        };
+        lane.connections.send(Box::new(start)).map_err(|_| io::Error::other("a thread for connections has ended"))
+    }
+}
+
+impl Lane {
+    fn start(number: usize) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (connections, mut starts) = mpsc::unbounded_channel::<Start>();
+        let run = move || {
+            runtime.block_on(async {
+                while let Some(start) = starts.recv().await {
+                    start();
+                }
+            });
+            // A read from a disk that hangs must not be waited for.
+            runtime.shutdown_background();
+        };
+        thread::Builder::new().name(format!("connections-{number}")).spawn(run)?;
+        Ok(Self { connections, load: Arc::default() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{io::AsyncReadExt as _, net::TcpListener};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_are_spread_and_cut_with_the_lanes() {
+        let lanes = Lanes((0..2).map(|number| Lane::start(number).unwrap()).collect());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (said, mut names) = mpsc::unbounded_channel();
+        let mut clients = Vec::new();
+        for _ in 0..4 {
+            clients.push(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+            let (stream, _) = listener.accept().await.unwrap();
+            let said = said.clone();
+            let serve = |stream| async move {
+                let _stream: TcpStream = stream;
+                said.send(thread::current().name().unwrap().to_owned()).unwrap();
+                std::future::pending::<()>().await;
+            };
+            lanes.take(stream, serve).unwrap();
+        }
+        let mut seen = Vec::new();
+        for _ in 0..4 {
+            seen.push(names.recv().await.unwrap());
+        }
+        seen.sort();
+        assert_eq!(seen, ["connections-0", "connections-0", "connections-1", "connections-1"]);
+        drop(lanes);
+        for mut client in clients {
+            let end = tokio::time::timeout(Duration::from_secs(5), client.read(&mut [0])).await.unwrap();
+            assert!(matches!(end, Ok(0) | Err(_)));
+        }
+    }
+}
