@@ -74,7 +74,11 @@ pub(crate) enum Fed {
 }
 
 /// A feed that runs; dropped, it ends.
-pub(crate) struct Feed(mpsc::Receiver<Result<Fed, SourceError>>);
+pub(crate) struct Feed {
+    fed: mpsc::Receiver<Result<Fed, SourceError>>,
+    /// What was there when only bytes were asked for.
+    next: Option<Result<Fed, SourceError>>,
+}
 
 impl Feed {
     /// Starts a feed.
@@ -96,13 +100,27 @@ impl Feed {
                 () = feeding.run() => {}
             }
         });
-        Self(receiver)
+        Self { fed: receiver, next: None }
     }
 
     /// What comes next. After an error or an [`Fed::End`] nothing does.
     pub(crate) async fn next(&mut self) -> Result<Fed, SourceError> {
         let given_up = || SourceError::new("cache", Fault::Skipped, "the download was given up");
-        self.0.recv().await.unwrap_or_else(|| Err(given_up()))
+        match self.next.take() {
+            Some(next) => next,
+            None => self.fed.recv().await.unwrap_or_else(|| Err(given_up())),
+        }
+    }
+
+    /// The next bytes, if they are there already.
+    pub(crate) fn ready(&mut self) -> Option<Vec<Bytes>> {
+        match self.next.take().or_else(|| self.fed.try_recv().ok())? {
+            Ok(Fed::Bytes(chunks)) => Some(chunks),
+            other => {
+                self.next = Some(other);
+                None
+            }
+        }
     }
 }
 
