@@ -116,12 +116,8 @@ impl Check {
     async fn run(&self) -> Result<(), String> {
         match self {
             Self::Storage(content) => {
-                let content = content.clone();
-                let probing = tokio::task::spawn_blocking(move || content.disk().probe());
-                match tokio::time::timeout(PROBE, probing).await {
-                    Ok(probed) => probed.map_err(std::io::Error::other).flatten().map_err(|error| error.to_string()),
-                    Err(_) => Err(format!("the disk did not answer within {PROBE:?}")),
-                }
+                let probed = tokio::time::timeout(PROBE, content.probe()).await;
+                probed.unwrap_or_else(|_| Err(format!("the disk did not answer within {PROBE:?}")))
             }
             // What cannot be looked at may be there.
             Self::File(path) => match tokio::fs::try_exists(path).await {

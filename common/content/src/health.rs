@@ -5,23 +5,58 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use crate::disk;
+
 /// What the last write said. Reading a blob says nothing of whether the next can be written.
 #[derive(Debug, Default)]
-pub(crate) struct Health(Mutex<Option<String>>);
+pub(crate) struct Health(Mutex<Option<Failure>>);
+
+#[derive(Debug, Clone)]
+struct Failure {
+    what: String,
+    /// See [`disk::wanted`].
+    wanted: u64,
+}
 
 impl Health {
     /// A write failed.
     pub(crate) fn failed(&self, error: &io::Error) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+        *self.lock() = Some(Failure { what: error.to_string(), wanted: disk::wanted(error) });
     }
 
     /// A write worked; whether it is the first after a failure.
     pub(crate) fn works(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
+        self.lock().take().is_some()
     }
 
     /// Why the disk cannot be used.
     pub(crate) fn failure(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().as_ref().map(|failure| failure.what.clone())
+    }
+
+    /// How many bytes there must be room for, for the disk to work again.
+    pub(crate) fn wants(&self) -> u64 {
+        self.lock().as_ref().map_or(0, |failure| failure.wanted)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Failure>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_was_full_wants_room() {
+        let health = Health::default();
+        assert_eq!((health.failure(), health.wants()), (None, 0));
+        health.failed(&io::ErrorKind::ReadOnlyFilesystem.into());
+        assert!(health.failure().is_some() && health.wants() == 0);
+        health.failed(&io::ErrorKind::StorageFull.into());
+        assert!(health.wants() > 0);
+        assert!(health.works() && !health.works());
+        assert_eq!((health.failure(), health.wants()), (None, 0));
     }
 }

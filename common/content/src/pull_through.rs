@@ -264,17 +264,18 @@ impl PullThrough {
 
     /// Whether the disk takes what is fetched: what the last write said, or if that failed, a try now.
     pub async fn check_disk(&self) -> Result<(), String> {
-        let Some(_) = self.hangar.health.failure() else { return Ok(()) };
-        match self.on_disk_thread(Disk::probe).await {
-            Ok(()) => {
-                self.hangar.disk_works();
-                Ok(())
-            }
-            Err(error) => {
-                self.hangar.health.failed(&error);
-                Err(error.to_string())
-            }
+        if self.hangar.health.failure().is_some() { self.probe().await } else { Ok(()) }
+    }
+
+    /// Whether the disk takes what is fetched, by a try.
+    pub async fn probe(&self) -> Result<(), String> {
+        let wanted = self.hangar.health.wants();
+        let outcome = self.on_disk_thread(move |disk| disk.probe(wanted)).await;
+        match &outcome {
+            Ok(()) => self.hangar.disk_works(),
+            Err(error) => self.hangar.health.failed(error),
         }
+        outcome.map_err(|error| error.to_string())
     }
 
     /// Why the disk does not take what is fetched, as far as its use has shown.

@@ -33,7 +33,7 @@ use crate::{
 /// The attribute of a file that says that Larder fetched it, and when. What has none is owned.
 const FETCHED: &str = "user.larder.fetched";
 
-pub(crate) use making_room::is_refusal;
+pub(crate) use making_room::{is_refusal, wanted};
 
 /// A folder of blobs, exclusively ours while this value lives.
 #[derive(Debug)]
@@ -141,15 +141,19 @@ impl Disk {
         self.geometry
     }
 
-    /// Writes, reads back and removes a small file: the question "does this disk work" asked for real.
-    pub fn probe(&self) -> io::Result<()> {
+    /// Writes, reads back and removes a small file: the question "does this disk work" asked for real. And whether
+    /// there is room for `wanted` bytes.
+    pub(crate) fn probe(&self, wanted: u64) -> io::Result<()> {
         #[cfg(test)]
         self.meet(crate::faults::Op::Create)?;
         let path = self.layout.partials().join(".probe");
         durable::replace(&path, b"larder", durable::Sync::Yes)?;
         let read = fs::read(&path)?;
         fs::remove_file(&path)?;
-        if read == b"larder" { Ok(()) } else { Err(io::Error::other("read back something else than was written")) }
+        if read != b"larder" {
+            return Err(io::Error::other("read back something else than was written"));
+        }
+        self.try_room(wanted)
     }
 
     /// The length of a blob that is known to be here. Does not look at the disk.

@@ -17,6 +17,7 @@ use super::{
     writer::{Stuck, Writer, Written},
 };
 use crate::{
+    disk,
     error::FetchError,
     feed::{Fed, Feed, Sources},
     partial::Partial,
@@ -450,10 +451,15 @@ impl Flight {
     /// The disk failed: readers go on by themselves.
     fn go_adrift(&self, writer: Option<Box<Writer>>, error: &io::Error) {
         self.hangar.disk_failed(error);
-        tracing::error!(
-            digest = %self.digest, %error,
-            "cannot cache a blob, so each reader fetches it for itself: check the disk of the cache",
-        );
+        let digest = &self.digest;
+        if disk::is_refusal(error) {
+            tracing::warn!(%digest, %error, "a blob is not cached, and each of its readers fetches it for itself");
+        } else {
+            tracing::error!(
+                %digest, %error,
+                "cannot cache a blob, so each reader fetches it for itself: check the disk of the cache",
+            );
+        }
         let why = if error.kind() == io::ErrorKind::StorageFull { Why::Full } else { Why::Disk };
         self.change(|state| {
             state.outcome = match writer {
