@@ -76,6 +76,7 @@ test: packages unit release suites
 
 unit:
 	@cargo test --workspace --exclude larder-tests --locked --quiet
+	@cargo test -p larder-tests --lib --bins --locked --quiet
 
 suites:
 	@tests/run.sh $(SUITE)

@@ -50,4 +50,29 @@ mod tests {
         }
         assert_eq!(std::fs::read_dir(folder.path().join("a")).unwrap().count(), 1);
     }
+
+    /// Which disk is asked: `TMPDIR`.
+    #[test]
+    #[ignore = "figures to read"]
+    #[expect(clippy::print_stdout, reason = "the figures are what it is for")]
+    fn what_waiting_for_the_disk_costs() {
+        println!("{:>9} {:>12} {:>12}   (ms a file, median)", "bytes", "no fsync", "fsync");
+        for (length, count) in [(4 << 10, 400), (100 << 10, 400), (4 << 20, 60), (64 << 20, 12)] {
+            let (bytes, folder) = (vec![7; length], tempfile::tempdir().unwrap());
+            let mut took = [Vec::new(), Vec::new()];
+            // In turn, and each with no writes of others under way.
+            for number in 0..count {
+                let sync = [Sync::No, Sync::Yes][number % 2];
+                let start = std::time::Instant::now();
+                replace(&folder.path().join(format!("{number}/data")), &bytes, sync).unwrap();
+                took[number % 2].push(start.elapsed().as_secs_f64() * 1e3);
+                rustix::fs::syncfs(File::open(folder.path()).unwrap()).unwrap();
+            }
+            let [no, yes] = took.map(|mut took| {
+                took.sort_by(f64::total_cmp);
+                took[took.len() / 2]
+            });
+            println!("{length:>9} {no:>12.2} {yes:>12.2}");
+        }
+    }
 }

@@ -31,7 +31,7 @@ const COLUMNS: &[Column] = &[
 const HOW: &str = "\
 The upstream is a docker-registry in a network of its own behind a link that the kernel shapes (tbf). Every download
 finds its servers just started, with nothing stored. CPU is that of all servers on the way but for the upstream, until
-the link is idle again; RSS is that of the largest of them. `blob over link`: what came over the link, as a multiple of
+the link is idle again; the client reads what it gets, as an engine does. RSS is that of the largest of them. `blob over link`: what came over the link, as a multiple of
 the blob.";
 
 const ROUTES: [Kind; 5] = [Kind::Direct, Kind::Hub, Kind::Agent, Kind::Proxy, Kind::NginxCache];
@@ -86,10 +86,11 @@ pub(super) struct Fetch {
     pub(super) size: u64,
 }
 
-/// Lets `clients` download `blob` at once by a way on which nothing is stored.
+/// Lets `clients` download `blob` at once by a way on which nothing is stored. One reads the bytes, as an engine does;
+/// many would take the cores from the server by that.
 pub(super) fn fetch(stage: &Stage, site: &Site, kind: Kind, blob: &Blob, clients: usize) -> Result<Fetch> {
     let route = Route::start(stage, kind, &site.url())?;
-    let target = route.target(&blob_path(blob))?;
+    let target = route.target(&blob_path(blob))?.copying(clients == 1);
     settle_disk();
     route.trees.reset_peaks();
     let (gets, received) = (site.gets()?, site.link.received()?);

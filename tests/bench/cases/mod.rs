@@ -62,9 +62,9 @@ impl Lineup {
         let hub = Server::start(stage, Kind::Hub, registry.url())?;
         let agent = Server::start(stage, Kind::Agent, hub.url())?;
         let proxy = Server::start(stage, Kind::Proxy, registry.url())?;
-        let nginx = Server::start(stage, Kind::Nginx, "")?;
+        let [nginx, again] = [Kind::Nginx, Kind::NginxAgain].map(|kind| Server::start(stage, kind, ""));
         // In the order of the rows.
-        Ok(Self(vec![nginx, hub, agent, proxy, registry]))
+        Ok(Self(vec![nginx?, again?, hub, agent, proxy, registry]))
     }
 
     /// All, beginning with another one each round.
@@ -77,7 +77,7 @@ impl Lineup {
 impl Drop for Lineup {
     fn drop(&mut self) {
         // The agent before its hub, all before the upstream.
-        let order = [Kind::Agent, Kind::Hub, Kind::Proxy, Kind::Nginx, Kind::Registry];
+        let order = [Kind::Agent, Kind::Hub, Kind::Proxy, Kind::Nginx, Kind::NginxAgain, Kind::Registry];
         for kind in order {
             self.0.retain(|server| server.kind != kind);
         }

@@ -145,15 +145,15 @@ fn memory_of_the_idle(report: &Report, plan: &Plan) -> Verdict {
 
 fn start(report: &Report, plan: &Plan) -> Verdict {
     let most = plan.many.last().copied().unwrap_or_default();
-    let figure = |what| Place::new(report.many.as_ref(), &many::case(what, most), Hub).median(many::START);
+    let figure = |what, title| Place::new(report.many.as_ref(), &many::case(what, most), Hub).median(title);
     let before = format!("{} blobs ", number(fraction(most), 0));
     let mut line = Line::new(
         "start to ready with 1,000,000 blobs on disk",
         "≤ 5 s (rebuild of a lost index: state it)",
     )
-    .takes(figure(many::Start::Again), (&before, 2, " s"), |seconds| seconds <= 5.0);
-    for (what, name) in [(many::Start::First, "first start "), (many::Start::IndexLost, "index lost ")] {
-        line = line.mentions(figure(what), (name, 2, " s"));
+    .takes(figure(many::Start::Again, many::START), (&before, 2, " s"), |seconds| seconds <= 5.0);
+    for (title, name) in [(many::START, "index lost "), (many::KNOWN, "and all known again ")] {
+        line = line.mentions(figure(many::Start::IndexLost, title), (name, 2, " s"));
     }
     // A smaller folder says nothing about the bar.
     if most < 1_000_000 { line.missing().done() } else { line.done() }

@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Direct,
     /// Static files.
     Nginx,
+    /// The same once more: how far two that are alike differ.
+    NginxAgain,
     /// Ours, one a cluster.
     Hub,
     /// Ours, one a node, in front of a hub.
@@ -39,6 +41,7 @@ impl Kind {
         match self {
             Self::Direct => "direct",
             Self::Nginx => "nginx static",
+            Self::NginxAgain => "nginx static, again",
             Self::Hub => "larder-hub",
             Self::Agent => "larder-agent",
             Self::Proxy => "docker-registry proxy",
@@ -73,7 +76,7 @@ impl Server {
             Kind::Direct => Ok(Self::of(kind, upstream.to_owned(), vec![], vec![])),
             Kind::Hub => larder::hub(stage, upstream),
             Kind::Agent => larder::agent(stage, upstream),
-            Kind::Nginx | Kind::NginxCache => nginx::start(stage, kind, upstream),
+            Kind::Nginx | Kind::NginxAgain | Kind::NginxCache => nginx::start(stage, kind, upstream),
             Kind::Proxy => registry::start(stage, kind, Some(upstream)),
             Kind::Registry => registry::start(stage, kind, None),
         };
