@@ -365,7 +365,11 @@ pub struct Usage {
 
 fn lock(layout: &Layout) -> Result<File, DiskError> {
     let path = layout.lock();
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let lock = match OpenOptions::new().create(true).truncate(false).write(true).open(&path) {
+        // What was fetched before the disk became read-only can still be served.
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(&path),
+        opened => opened,
+    };
     let lock = lock.map_err(failed("open", &path))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),

@@ -73,7 +73,12 @@ impl Disk {
             let age = entry.metadata()?.modified()?.elapsed().unwrap_or_default();
             match left {
                 Some((digest, left)) if age.as_secs() < LEFT_FOR => self.books().leave(digest, left.total),
-                _ => fs::remove_file(entry.path())?,
+                _ => {
+                    // Nobody goes on with it, and the room it takes is not counted as free.
+                    if let Err(error) = fs::remove_file(entry.path()) {
+                        tracing::warn!(path = %entry.path().display(), %error, "cannot remove what a download left");
+                    }
+                }
             }
         }
         Ok(())
