@@ -200,15 +200,12 @@ impl BlobBody {
         }
         self.recoveries += 1;
         tracing::warn!(%digest, %error, "a stored blob cannot be read: going on with another copy");
-        let size = match origin {
-            Origin::Disk(stored) => Some(stored.size),
-            _ => None,
+        let Origin::Disk(stored) = origin else { return Err(error) };
+        let (end, size) = (self.end, stored.size);
+        *origin = match cache.fetch_again(digest, stored, sources).await? {
+            Origin::Flight(follower) if end.is_none_or(|end| end == size) => Origin::Flight(follower.on_the_trunk()),
+            other => other,
         };
-        let mut follower = cache.fetch_again(digest, size, sources).await?;
-        if self.end.is_none_or(|end| Some(end) == size) {
-            follower = follower.on_the_trunk();
-        }
-        *origin = Origin::Flight(follower);
         Ok(())
     }
 }

@@ -27,6 +27,12 @@ pub(crate) struct Books {
     /// Bytes of blobs that somebody else put there.
     owned: u64,
     reserved: u64,
+    /// Of `reserved`, what is not taken on the disk yet.
+    promised: u64,
+    /// Downloads under way, by digest: the number of the one whose files these are.
+    begun: HashMap<Digest, u64>,
+    /// How many downloads there were.
+    downloads: u64,
     /// What broken downloads left, in bytes by digest.
     left: HashMap<Digest, u64>,
     /// What is not written down yet.
@@ -58,6 +64,9 @@ impl Books {
             order: Eviction::new(),
             owned: 0,
             reserved: 0,
+            promised: 0,
+            begun: HashMap::new(),
+            downloads: 0,
             left: HashMap::new(),
             changed: Vec::new(),
             open: OpenFiles::default(),
@@ -128,10 +137,11 @@ impl Books {
         self.changed.push(digest);
     }
 
-    /// A blob is there.
-    pub(crate) fn add(&mut self, digest: Digest, facts: Facts, proof: Proof) {
+    /// A blob is there. Its proof.
+    pub(crate) fn add(&mut self, digest: Digest, facts: Facts, proof: Proof) -> Arc<Proof> {
         self.remove(&digest);
-        let entry = Entry { digest, facts, proof: Some(Arc::new(proof)), changed: true, damaged: false };
+        let proof = Arc::new(proof);
+        let entry = Entry { digest, facts, proof: Some(Arc::clone(&proof)), changed: true, damaged: false };
         if entry.is_owned() {
             self.owned += facts.size;
         } else {
@@ -139,6 +149,7 @@ impl Books {
         }
         self.blobs.insert(key(&digest), entry);
         self.changed.push(digest);
+        proof
     }
 
     /// A blob is gone.
@@ -157,15 +168,24 @@ impl Books {
         Some(entry.facts)
     }
 
-    /// A blob is not what it should be. Whether it is ours to remove; if not, it is never given out again.
-    pub(crate) fn damaged(&mut self, digest: &Digest) -> bool {
-        let Some(entry) = self.blobs.get_mut(&key(digest)).filter(|entry| entry.digest == *digest) else {
-            return false;
-        };
+    /// The blob that `proof` is of is not what it should be, and is not given out again. Whether it is ours to remove;
+    /// `None` if that is not the one which is there by now.
+    pub(crate) fn damaged(&mut self, digest: &Digest, proof: &Arc<Proof>) -> Option<bool> {
+        let entry = self.blobs.get_mut(&key(digest)).filter(|entry| entry.digest == *digest && entry.is_of(proof))?;
         entry.damaged = true;
         let is_ours = !entry.is_owned();
         self.open.close(digest);
-        is_ours
+        Some(is_ours)
+    }
+
+    /// Whether a blob is somebody else's.
+    pub(crate) fn is_owned(&self, digest: &Digest) -> bool {
+        self.entry(digest).is_some_and(Entry::is_owned)
+    }
+
+    /// Whether nobody reads a blob.
+    pub(crate) fn is_idle(&self, digest: &Digest) -> bool {
+        self.entry(digest).is_none_or(Entry::is_idle)
     }
 
     /// The file of a blob, if it was kept open.
@@ -175,8 +195,7 @@ impl Books {
 
     /// Keeps the file of a blob open; of the very blob that `proof` is of, which may have been replaced.
     pub(crate) fn keep_open(&mut self, digest: &Digest, proof: &Arc<Proof>, file: &Arc<ContentFile>) {
-        let is_same = |entry: &Entry| entry.proof.as_ref().is_some_and(|known| Arc::ptr_eq(known, proof));
-        if self.entry(digest).is_some_and(|entry| !entry.damaged && is_same(entry)) {
+        if self.entry(digest).is_some_and(|entry| !entry.damaged && entry.is_of(proof)) {
             self.open.put(*digest, Arc::clone(file));
         }
     }
@@ -190,9 +209,7 @@ impl Books {
     /// cannot go. What cannot be removed after all is [`Books::spared`].
     pub(crate) fn victims(&mut self, bytes: u64) -> Vec<Digest> {
         let blobs = &self.blobs;
-        let is_idle = |key: &Key| {
-            blobs.get(key).and_then(|entry| entry.proof.as_ref()).is_none_or(|proof| Arc::strong_count(proof) == 1)
-        };
+        let is_idle = |key: &Key| blobs.get(key).is_none_or(Entry::is_idle);
         let victims = self.order.victims(bytes, &is_idle);
         for Victim { key, rank, .. } in &victims {
             if let Some(entry) = self.blobs.get_mut(key) {
@@ -228,12 +245,39 @@ impl Books {
 
     // --- room
 
+    /// So many bytes will be written.
     pub(crate) fn reserve(&mut self, bytes: u64) {
         self.reserved += bytes;
+        self.promised += bytes;
     }
 
-    pub(crate) fn release(&mut self, bytes: u64) {
+    /// So many bytes of what was reserved are taken on the disk now.
+    pub(crate) fn take(&mut self, bytes: u64) {
+        self.promised -= bytes;
+    }
+
+    /// So many bytes are not reserved any more, of which `promised` were not taken.
+    pub(crate) fn release(&mut self, bytes: u64, promised: u64) {
         self.reserved -= bytes;
+        self.promised -= promised;
+    }
+
+    /// A download begins: its number, and whether no other of the same blob is under way.
+    pub(crate) fn begin(&mut self, digest: &Digest) -> (u64, bool) {
+        self.downloads += 1;
+        (self.downloads, self.begun.insert(*digest, self.downloads).is_none())
+    }
+
+    /// Whether the files of downloads of this blob are still those of this one.
+    pub(crate) fn is_begun(&self, digest: &Digest, number: u64) -> bool {
+        self.begun.get(digest) == Some(&number)
+    }
+
+    /// A download is over.
+    pub(crate) fn end(&mut self, digest: &Digest, number: u64) {
+        if self.is_begun(digest, number) {
+            self.begun.remove(digest);
+        }
     }
 
     /// A broken download left this.
@@ -241,9 +285,14 @@ impl Books {
         self.left.insert(digest, bytes);
     }
 
-    /// Somebody goes on with what a broken download left.
-    pub(crate) fn take_up(&mut self, digest: &Digest) {
-        self.left.remove(digest);
+    /// What a broken download left does not count as such any more; how many bytes that is.
+    pub(crate) fn take_up(&mut self, digest: &Digest) -> Option<u64> {
+        self.left.remove(digest)
+    }
+
+    /// Whether a broken download of `digest` left something.
+    pub(crate) fn has_left(&self, digest: &Digest) -> bool {
+        self.left.contains_key(digest)
     }
 
     /// What broken downloads left.
@@ -253,6 +302,7 @@ impl Books {
 
     /// What is taken, with what the file system has free.
     pub(crate) fn taken(&self, free: Option<u64>) -> Taken {
+        let free = free.map(|free| free.saturating_sub(self.promised));
         Taken { blobs: self.order.bytes(), reserved: self.reserved, left: self.left.values().sum(), free }
     }
 
@@ -293,6 +343,14 @@ impl Entry {
     fn is_owned(&self) -> bool {
         self.facts.fetched == 0
     }
+
+    fn is_of(&self, proof: &Arc<Proof>) -> bool {
+        self.proof.as_ref().is_some_and(|known| Arc::ptr_eq(known, proof))
+    }
+
+    fn is_idle(&self) -> bool {
+        self.proof.as_ref().is_none_or(|proof| Arc::strong_count(proof) == 1)
+    }
 }
 
 #[cfg(test)]
@@ -307,9 +365,8 @@ mod tests {
     fn what_is_owned_or_read_never_goes() {
         let mut books = Books::new();
         let [owned, read, idle] = [b"owned", b"-read", b"-idle"].map(|content| Digest::sha256(content));
-        books.add(owned, facts(10, 0), Proof::whole());
-        books.add(read, facts(20, 5), Proof::whole());
-        books.add(idle, facts(30, 6), Proof::whole());
+        let [owned_proof, _, idle_proof] = [(owned, 10, 0), (read, 20, 5), (idle, 30, 6)]
+            .map(|(digest, size, fetched)| Arc::downgrade(&books.add(digest, facts(size, fetched), Proof::whole(1))));
         assert_eq!((books.owned(), books.taken(None).blobs, books.len()), (10, 50, 3));
         let reader = books.use_blob(&read, 2).unwrap();
         assert!(books.victims(31).is_empty(), "nothing goes for nothing");
@@ -325,7 +382,9 @@ mod tests {
             books.spared(&digest);
         }
         assert_eq!(books.fetched_before(6), [read]);
-        assert!(!books.damaged(&owned) && books.damaged(&idle));
+        let [owned_proof, idle_proof] = [owned_proof, idle_proof].map(|proof| proof.upgrade().unwrap());
+        assert_eq!(books.damaged(&idle, &owned_proof), None, "of another copy");
+        assert_eq!((books.damaged(&owned, &owned_proof), books.damaged(&idle, &idle_proof)), (Some(false), Some(true)));
         assert_eq!((books.size(&owned), books.size(&read)), (None, Some(20)));
     }
 
@@ -334,7 +393,7 @@ mod tests {
         let mut books = Books::new();
         let [a, b, c] = [b"a", b"b", b"c"].map(|content| Digest::sha256(content));
         for (digest, fetched) in [(a, 5), (b, 0), (c, 7)] {
-            books.add(digest, facts(10, fetched), Proof::whole());
+            books.add(digest, facts(10, fetched), Proof::whole(1));
         }
         assert_eq!(books.changes().len(), 3);
         assert!(books.changes().is_empty());
@@ -352,11 +411,20 @@ mod tests {
     #[test]
     fn count_what_downloads_take_and_leave() {
         let mut books = Books::new();
+        let a = Digest::sha256(b"a");
         books.reserve(100);
-        books.leave(Digest::sha256(b"a"), 40);
-        assert_eq!(books.taken(Some(7)), Taken { blobs: 0, reserved: 100, left: 40, free: Some(7) });
-        books.release(100);
-        books.take_up(&Digest::sha256(b"a"));
+        books.take(95);
+        books.leave(a, 40);
+        assert_eq!(books.taken(Some(7)), Taken { blobs: 0, reserved: 100, left: 40, free: Some(2) });
+        books.release(100, 5);
+        assert_eq!((books.take_up(&a), books.take_up(&a)), (Some(40), None));
+        let (first, was_alone) = books.begin(&a);
+        let (second, is_alone) = books.begin(&a);
+        assert!(was_alone && !is_alone && !books.is_begun(&a, first) && books.is_begun(&a, second));
+        books.end(&a, first);
+        assert!(books.is_begun(&a, second));
+        books.end(&a, second);
+        assert!(books.begin(&a).1);
         assert_eq!(books.taken(None), Taken { blobs: 0, reserved: 0, left: 0, free: None });
     }
 }

@@ -11,11 +11,19 @@ pub enum Sync {
     No,
 }
 
+/// How the names of files begin that are not whole yet.
+const TEMPORARY: &str = ".larder-";
+
+/// Whether a file of this name is one that was being written.
+pub(crate) fn is_temporary(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes())
+}
+
 /// Makes `path` hold exactly `bytes`: a reader sees what was there before or all of the new, never a part.
 /// Missing folders are made.
 pub fn replace(path: &Path, bytes: &[u8], sync: Sync) -> io::Result<()> {
     let folder = path.parent().ok_or_else(|| io::Error::other("a file needs a folder"))?;
-    let temporary = || tempfile::Builder::new().prefix(".larder-").tempfile_in(folder);
+    let temporary = || tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder);
     let mut file = match temporary() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             std::fs::create_dir_all(folder)?;

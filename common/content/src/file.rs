@@ -8,7 +8,7 @@ use std::{
     io::{self, IoSliceMut},
     os::{
         fd::{AsFd, BorrowedFd},
-        unix::fs::FileExt as _,
+        unix::fs::{FileExt as _, MetadataExt as _},
     },
     path::Path,
     sync::Arc,
@@ -56,6 +56,19 @@ impl ContentFile {
         Ok(self.file.metadata()?.len())
     }
 
+    /// What tells it from a file that is put in its place, or was written since: a mix of its inode and its time of
+    /// modification, never 0.
+    pub(crate) fn identity(&self) -> io::Result<u64> {
+        let data = self.file.metadata()?;
+        let time = data.mtime().wrapping_mul(1_000_000_000).wrapping_add(data.mtime_nsec()).cast_unsigned();
+        Ok(time.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(data.ino()).max(1))
+    }
+
+    /// How many bytes it takes on the disk.
+    pub(crate) fn on_disk(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.blocks() * 512)
+    }
+
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
@@ -69,7 +82,8 @@ impl ContentFile {
             return Ok(());
         }
         match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, size) {
-            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
+            // At least it is as long as it will be, so that it can be gone on with.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => self.file.set_len(size.max(self.len()?)),
             outcome => Ok(outcome?),
         }
     }

@@ -51,7 +51,12 @@ impl Layout {
 
     /// The folder of downloads in progress.
     pub fn partials(&self) -> PathBuf {
-        self.root.join("larder/partials")
+        self.larder().join("partials")
+    }
+
+    /// The folder of all that only Larder has.
+    pub(crate) fn larder(&self) -> PathBuf {
+        self.root.join("larder")
     }
 
     /// The file of a download of `digest`.

@@ -10,6 +10,7 @@ use std::{
 use larder_oci::Digest;
 
 use crate::{
+    books::Books,
     file::ContentFile,
     layout::Layout,
     pieces::{Hash, Journal},
@@ -17,15 +18,26 @@ use crate::{
 };
 
 /// A download's content and the journal of its pieces. Dropped, both are removed, unless [`Partial::leave`] or
-/// [`Partial::rename`] came first.
+/// [`Partial::rename`] came first, or a later download of the same blob has files of its own in their place.
 #[derive(Debug)]
 pub(crate) struct Partial {
     file: Arc<ContentFile>,
     paths: Paths,
+    claim: Claim,
     /// `None` where the length is not known: such a download cannot be gone on with.
     journal: Option<Arc<Mutex<File>>>,
     ends: Ends,
     room: Room,
+}
+
+/// What a download is of.
+#[derive(Clone, Copy)]
+pub(crate) struct Order<'a> {
+    pub(crate) digest: &'a Digest,
+    /// Its length in bytes, where that is known.
+    pub(crate) total: Option<u64>,
+    /// Length of its pieces.
+    pub(crate) piece: u64,
 }
 
 /// Where its files are.
@@ -33,6 +45,14 @@ pub(crate) struct Partial {
 struct Paths {
     content: PathBuf,
     journal: PathBuf,
+}
+
+/// That the files of downloads of a blob are those of this one, until another one begins.
+#[derive(Debug)]
+struct Claim {
+    books: Arc<Mutex<Books>>,
+    digest: Digest,
+    number: u64,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -50,34 +70,64 @@ impl Partial {
         usable.then_some(journal)
     }
 
-    /// Opens the files of a download of `digest`, of `total` bytes where that is known. What is there stays if it is
-    /// `left` to go on with.
+    /// Opens the files of a download. What is there stays if it is `left` to go on with, and nobody may still write to it;
+    /// whether it does is told.
     pub(crate) fn open(
         layout: &Layout,
-        digest: &Digest,
-        total: Option<u64>,
-        piece: u64,
+        order: Order<'_>,
         left: bool,
+        books: &Arc<Mutex<Books>>,
         room: Room,
-    ) -> io::Result<Self> {
-        let paths = Paths { content: layout.partial(digest), journal: layout.partial_pieces(digest) };
-        if !left {
+    ) -> io::Result<(Self, bool)> {
+        let Order { digest, total, piece } = order;
+        let paths = Paths::of(layout, digest);
+        // Held over all of it: of two who begin at once, one has both files.
+        let mut at_once = books.lock().unwrap_or_else(PoisonError::into_inner);
+        let (number, is_alone) = at_once.begin(digest);
+        let goes_on = left && is_alone;
+        if !goes_on {
             paths.remove();
         }
-        let file = Arc::new(room.disk_file(ContentFile::open_or_create(&paths.content)?));
-        let mut partial = Self { file, paths, journal: None, ends: Ends::Removed, room };
+        // A blob of one piece is not worth a journal.
+        let with_journal = total.filter(|total| *total > piece);
+        let files = ContentFile::open_or_create(&paths.content).and_then(|file| {
+            let journal = with_journal.map(|_| OpenOptions::new().create(true).append(true).open(&paths.journal));
+            Ok((file, journal.transpose()?))
+        });
+        drop(at_once);
+        let claim = Claim { books: Arc::clone(books), digest: *digest, number };
+        let (file, journal) = files?;
+        let file = Arc::new(room.disk_file(file));
+        let mut partial = Self { file, paths, claim, journal: None, ends: Ends::Removed, room };
         if let Some(total) = total {
             partial.file.reserve(total)?;
-            // A blob of one piece is not worth a journal.
-            if total > piece {
-                let mut journal = OpenOptions::new().create(true).append(true).open(&partial.paths.journal)?;
-                if !left {
+            partial.room.is_on_disk(partial.file.on_disk()?);
+            if let Some(mut journal) = journal {
+                if goes_on {
+                    // What a crash cut in the middle would shift all that comes after it.
+                    journal.set_len(Journal::whole(journal.metadata()?.len()))?;
+                } else {
                     journal.write_all(&Journal::head(total, piece))?;
                 }
                 partial.journal = Some(Arc::new(Mutex::new(journal)));
             }
         }
-        Ok(partial)
+        Ok((partial, goes_on))
+    }
+
+    /// Removes what is there of a download of `digest` that nobody goes on with.
+    pub(crate) fn sweep(layout: &Layout, digest: &Digest) {
+        Paths::of(layout, digest).remove();
+    }
+
+    /// Everything before `offset` is written.
+    pub(crate) fn wrote(&mut self, offset: u64) {
+        self.room.is_on_disk(offset);
+    }
+
+    /// Whether no later download has taken its place, by `books`.
+    pub(crate) fn is_current(&self, books: &Books) -> bool {
+        books.is_begun(&self.claim.digest, self.claim.number)
     }
 
     /// The file, for readers who follow the download. It stays readable after the rename, and after the removal.
@@ -120,12 +170,25 @@ impl Partial {
 impl Drop for Partial {
     fn drop(&mut self) {
         if self.ends == Ends::Removed {
-            self.paths.remove();
+            let books = self.claim.books.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.is_current(&books) {
+                self.paths.remove();
+            }
         }
     }
 }
 
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner).end(&self.digest, self.number);
+    }
+}
+
 impl Paths {
+    fn of(layout: &Layout, digest: &Digest) -> Self {
+        Self { content: layout.partial(digest), journal: layout.partial_pieces(digest) }
+    }
+
     /// What cannot be removed now is swept later.
     fn remove(&self) {
         let _ = fs::remove_file(&self.journal);

@@ -87,6 +87,12 @@ impl Journal {
         head(JOURNAL, total, piece)
     }
 
+    /// Of a file of `length` bytes, how many are whole entries.
+    pub(crate) fn whole(length: u64) -> u64 {
+        let (head, entry) = (HEAD as u64, ENTRY as u64);
+        length - length.saturating_sub(head) % entry
+    }
+
     /// What is appended when a piece is complete.
     pub fn entry(number: u64, hash: &Hash) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(ENTRY);
@@ -167,6 +173,8 @@ mod tests {
         bytes[HEAD] ^= 1;
         assert_eq!(Journal::decode(&bytes).unwrap().hashes, BTreeMap::new());
         assert_eq!(Journal::decode(&bytes[..HEAD - 1]), None);
+        let [none, one] = [0, 1].map(|entries| (HEAD + entries * ENTRY) as u64);
+        assert_eq!([none, none + 1, one - 1, one, one + 1].map(Journal::whole), [none, none, none, one, one]);
     }
 
     #[test]

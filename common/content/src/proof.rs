@@ -3,7 +3,7 @@
 
 use std::sync::{
     Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use crate::pieces::{self, Hash, List};
@@ -11,6 +11,8 @@ use crate::pieces::{self, Hash, List};
 /// The proof of one stored blob. Whoever reads the blob holds it, which also says that the blob is in use.
 #[derive(Debug, Default)]
 pub(crate) struct Proof {
+    /// Of which file; 0 before it was opened.
+    file: AtomicU64,
     /// Every byte was checked, or written by this process.
     whole: AtomicBool,
     parts: Mutex<Parts>,
@@ -41,9 +43,17 @@ pub(crate) enum Doubt {
 }
 
 impl Proof {
-    /// Of a blob that this process wrote and verified.
-    pub(crate) fn whole() -> Self {
-        Self { whole: AtomicBool::new(true), parts: Mutex::default() }
+    /// Of a blob that this process wrote and verified, in this [file](crate::file::ContentFile::identity).
+    pub(crate) fn whole(file: u64) -> Self {
+        Self { file: AtomicU64::new(file), whole: AtomicBool::new(true), parts: Mutex::default() }
+    }
+
+    /// Whether it is of this file, as far as is known: one that somebody put in its place proves nothing.
+    pub(crate) fn is_of(&self, file: u64) -> bool {
+        match self.file.compare_exchange(0, file, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => true,
+            Err(known) => known == file,
+        }
     }
 
     pub(crate) fn is_whole(&self) -> bool {
@@ -147,6 +157,8 @@ mod tests {
             proof.proven();
             assert_eq!(proof.doubt(0), Doubt::No);
         }
-        assert_eq!(Proof::whole().doubt(0), Doubt::No);
+        let proof = Proof::whole(1);
+        assert_eq!((proof.doubt(0), proof.is_of(1), proof.is_of(2)), (Doubt::No, true, false));
+        assert!(Proof::default().is_of(3));
     }
 }

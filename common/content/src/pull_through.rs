@@ -122,6 +122,16 @@ impl PullThrough {
         self.hangar.disk.size(digest)
     }
 
+    /// Notes that the blob `digest` is asked for by somebody who has it already.
+    pub fn touch(&self, digest: &Digest) {
+        self.hangar.disk.touch(digest);
+    }
+
+    /// Whether the blob `digest` is kept from everybody, because its last download went wrong a short while ago.
+    pub fn is_shut_out(&self, digest: &Digest) -> bool {
+        self.hangar.quarantine.holds(digest)
+    }
+
     /// The blob `digest` if it is here; asks nobody.
     pub fn stored(&self, digest: &Digest) -> Option<Blob> {
         let stored = self.on_disk(digest)?;
@@ -204,7 +214,8 @@ impl PullThrough {
         sources: Vec<Arc<dyn Source>>,
     ) -> Option<Result<Blob, FetchError>> {
         let sources: Sources = sources.into();
-        if self.size(digest).is_some() || self.hangar.quarantine.holds(digest) {
+        // What is here in part says nothing of who may have it.
+        if self.size(digest).is_some() || self.hangar.disk.is_left(digest) || self.hangar.quarantine.holds(digest) {
             return None;
         }
         let Join::Started(flight) = self.join_or_start(digest, size, &sources, None) else { return None };
@@ -220,9 +231,7 @@ impl PullThrough {
             if !digest.matches(&content) {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, format!("content is not {digest}")));
             }
-            let begun = hangar.disk.begin(&digest, Some(content.len() as u64), None)?;
-            begun.partial.file().write_at(&content, 0)?;
-            hangar.disk.commit(begun.partial, &digest, None)
+            hangar.disk.put(&digest, &content)
         };
         let outcome = tokio::task::spawn_blocking(put).await.map_err(io::Error::other).flatten();
         match &outcome {
@@ -347,7 +356,7 @@ impl PullThrough {
             };
             hangar.counters.damaged.add(1);
             tracing::error!(%digest, "a cached blob is damaged, and is not used any more");
-            hangar.disk.damaged(&digest);
+            hangar.disk.damaged(&digest, &stored.proof);
             outcome
         };
         Ok(tokio::task::spawn_blocking(settle).await.map_err(io::Error::other).flatten()?)
@@ -375,21 +384,22 @@ impl PullThrough {
         Some((Origin::Flight(follower), size))
     }
 
-    /// A flight for a reader whose stored copy is bad.
+    /// Another copy for a reader whose stored one is bad.
     pub(crate) async fn fetch_again(
         &self,
         digest: &Digest,
-        size: Option<u64>,
+        stored: &Stored,
         sources: &Sources,
-    ) -> Result<Follower, ReadError> {
+    ) -> Result<Origin, ReadError> {
         let bad = {
-            let (hangar, digest) = (Arc::clone(&self.hangar), *digest);
-            move || hangar.disk.damaged(&digest)
+            let (hangar, digest, proof) = (Arc::clone(&self.hangar), *digest, Arc::clone(&stored.proof));
+            move || hangar.disk.damaged(&digest, &proof)
         };
         tokio::task::spawn_blocking(bad).await.map_err(io::Error::other)?;
-        match self.join_or_start(digest, size, sources, None) {
-            Join::Joined(flight) | Join::Started(flight) => Ok(opened(&flight).await?),
-            Join::Landed(_) => Err(io::Error::other("a blob came and went").into()),
+        match self.join_or_start(digest, Some(stored.size), sources, None) {
+            Join::Joined(flight) | Join::Started(flight) => Ok(Origin::Flight(opened(&flight).await?)),
+            // Somebody else has fetched it again.
+            Join::Landed(stored) => Ok(Origin::Disk(stored)),
         }
     }
 

@@ -56,6 +56,8 @@ pub(crate) enum Short {
 pub(crate) struct Room {
     books: Arc<Mutex<Books>>,
     bytes: u64,
+    /// Of these, what is not taken on the disk yet.
+    promised: u64,
     #[cfg(test)]
     faults: Option<Arc<crate::faults::Faults>>,
 }
@@ -63,31 +65,42 @@ pub(crate) struct Room {
 impl Room {
     /// Notes `bytes` as taken.
     pub(crate) fn of(books: &Arc<Mutex<Books>>, bytes: u64) -> Self {
-        let mut room = Self {
+        books.lock().unwrap_or_else(PoisonError::into_inner).reserve(bytes);
+        Self {
             books: Arc::clone(books),
-            bytes: 0,
+            bytes,
+            promised: bytes,
             #[cfg(test)]
             faults: None,
-        };
-        room.extend(bytes);
-        room
+        }
     }
 
-    /// Notes `more` bytes as taken.
-    pub(crate) fn extend(&mut self, more: u64) {
-        self.bytes += more;
-        self.books.lock().unwrap_or_else(PoisonError::into_inner).reserve(more);
+    /// Takes over another.
+    pub(crate) fn extend(&mut self, mut more: Self) {
+        self.bytes += std::mem::take(&mut more.bytes);
+        self.promised += std::mem::take(&mut more.promised);
+    }
+
+    /// So many bytes of it are taken on the disk by now: others find them taken there.
+    pub(crate) fn is_on_disk(&mut self, bytes: u64) {
+        let promised = self.bytes.saturating_sub(bytes);
+        if promised < self.promised {
+            self.lock().take(self.promised - promised);
+            self.promised = promised;
+        }
     }
 
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Gives the room back, for somebody to take it over; how much it was.
-    pub(crate) fn give_up(&mut self) -> u64 {
-        let bytes = std::mem::take(&mut self.bytes);
-        self.books.lock().unwrap_or_else(PoisonError::into_inner).release(bytes);
-        bytes
+    /// Gives the room back, in `books`, which are its own.
+    pub(crate) fn give_back(&mut self, books: &mut Books) {
+        books.release(std::mem::take(&mut self.bytes), std::mem::take(&mut self.promised));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]
@@ -106,7 +119,7 @@ impl Room {
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner).release(self.bytes);
+        self.lock().release(self.bytes, self.promised);
     }
 }
 

@@ -61,6 +61,8 @@ impl Proxy {
         let shared = &self.shared;
         let key = (target.repository.clone(), *digest);
         if let Some(stored) = shared.manifests.memory.get(&key) {
+            // What is hot in memory is not to go from the disk.
+            shared.content.touch(digest);
             shared.counters.manifest_hits.add(1);
             return Ok(stored);
         }

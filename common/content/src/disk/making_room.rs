@@ -1,9 +1,14 @@
 //! Making room before it is taken.
 
-use std::{fs, io, sync::PoisonError};
+use std::{io, sync::PoisonError};
+
+use larder_oci::Digest;
 
 use super::Disk;
-use crate::room::{Room, Short};
+use crate::{
+    partial::Partial,
+    room::{Room, Short},
+};
 
 /// The room of a file system, in bytes.
 struct Space {
@@ -16,42 +21,52 @@ impl Disk {
     /// Makes room for `bytes` more, and takes it.
     pub(super) fn make_room(&self, bytes: u64) -> io::Result<Room> {
         let _one_at_a_time = self.making_room.lock().unwrap_or_else(PoisonError::into_inner);
+        // What goes may be free only later, or never: that nobody waits for, and nothing more goes for it.
+        let (at_first, mut freed) = (self.space().map(|space| space.free), 0);
         loop {
-            let taken = self.books().taken(self.space().map(|space| space.free));
+            let free = self.space().map(|space| space.free).max(at_first.map(|free| free.saturating_add(freed)));
+            let taken = self.books().taken(free);
             let excess = self.capacity.excess(taken, bytes).map_err(|short| no_room(bytes, short))?;
             if excess == 0 {
-                let room = Room::of(&self.books, bytes);
-                #[cfg(test)]
-                let room = room.with_faults(self.faults.clone());
-                return Ok(room);
+                return Ok(self.room_of(bytes));
             }
-            if !self.drop_left() && !self.evict(excess)? {
-                return Err(no_room(bytes, Short::Bound));
-            }
+            freed += match self.drop_left() {
+                Some(bytes) => bytes,
+                None => self.evict(excess)?.ok_or_else(|| no_room(bytes, Short::Bound))?,
+            };
         }
     }
 
-    /// Drops what one broken download left.
-    fn drop_left(&self) -> bool {
-        let left = self.books().left().first().copied();
-        let Some(digest) = left else { return false };
-        let _ = fs::remove_file(self.layout.partial_pieces(&digest));
-        let _ = fs::remove_file(self.layout.partial(&digest));
-        self.books().take_up(&digest);
-        true
+    /// Room that is there.
+    pub(super) fn room_of(&self, bytes: u64) -> Room {
+        let room = Room::of(&self.books, bytes);
+        #[cfg(test)]
+        let room = room.with_faults(self.faults.clone());
+        room
     }
 
-    /// Removes blobs of so many bytes, if there are.
-    fn evict(&self, bytes: u64) -> io::Result<bool> {
+    /// Drops what one broken download left; how many bytes that was.
+    fn drop_left(&self) -> Option<u64> {
+        let mut books = self.books();
+        let digest = books.left().first().copied()?;
+        // Held over both: somebody may want to go on with it.
+        Partial::sweep(&self.layout, &digest);
+        books.take_up(&digest)
+    }
+
+    /// Removes blobs of so many bytes, if there are; how many bytes went.
+    fn evict(&self, bytes: u64) -> io::Result<Option<u64>> {
         let victims = self.books().victims(bytes);
-        let mut failure = None;
+        let (mut failure, mut freed) = (None, 0);
         for digest in &victims {
             if failure.is_some() {
                 self.books().spared(digest);
                 continue;
             }
-            match self.remove(digest) {
-                Ok(bytes) => {
+            match self.remove_idle(digest) {
+                Ok(None) => {}
+                Ok(Some(bytes)) => {
+                    freed += bytes;
                     self.counters.evicted.add(1);
                     self.counters.evicted_bytes.add(bytes);
                     tracing::debug!(%digest, bytes, "evicted a blob");
@@ -64,8 +79,18 @@ impl Disk {
         }
         match failure {
             Some(error) => Err(error),
-            None => Ok(!victims.is_empty()),
+            None => Ok((!victims.is_empty()).then_some(freed)),
         }
+    }
+
+    /// Removes a blob, unless somebody has begun to read it.
+    fn remove_idle(&self, digest: &Digest) -> io::Result<Option<u64>> {
+        let mut books = self.books();
+        if !books.is_idle(digest) {
+            books.spared(digest);
+            return Ok(None);
+        }
+        self.unlink(&mut books, digest).map(Some)
     }
 
     /// Whether there would be room for `bytes` more; at most for a quarter of the disk.

@@ -24,7 +24,7 @@ use crate::{
     index::Facts,
     layout::Layout,
     open_files,
-    partial::Partial,
+    partial::{Order, Partial},
     pieces::{Journal, List},
     proof::Proof,
     room::Capacity,
@@ -106,7 +106,10 @@ impl Disk {
         fs::create_dir_all(&partials).map_err(failed("make the folder", &partials))?;
         let lock = lock(&layout)?;
         let path = layout.index();
-        let (books, records) = index_file::read_index(&path).map_err(failed("read", &path))?;
+        let (books, records) = index_file::read_index(&path).unwrap_or_else(|error| {
+            tracing::error!(path = %path.display(), %error, "cannot read the index of the cache: it is made anew");
+            (Books::new(), 0)
+        });
         let disk = Self {
             layout,
             capacity,
@@ -183,9 +186,7 @@ impl Disk {
         let file = match ContentFile::open(&self.layout.blob(digest)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if known.is_some() {
-                    self.books().remove(digest);
-                }
+                self.forget_if_gone(digest);
                 return Ok(None);
             }
             Err(error) => return Err(error),
@@ -194,7 +195,8 @@ impl Disk {
         let file = file.with_faults(self.faults.clone());
         let size = file.len()?;
         let file = Arc::new(file);
-        if let Some((_, proof)) = known.filter(|(known, _)| *known == size) {
+        let identity = file.identity()?;
+        if let Some((_, proof)) = known.filter(|(known, proof)| *known == size && proof.is_of(identity)) {
             if size <= open_files::LONGEST {
                 self.books().keep_open(digest, &proof, &file);
             }
@@ -205,9 +207,7 @@ impl Disk {
             return Ok(None);
         }
         let facts = Facts { size, fetched: survey::fetched(file.file()), used: now(), rank: 0 };
-        let mut books = self.books();
-        books.add(*digest, facts, Proof::default());
-        let proof = books.use_blob(digest, now()).map(|(_, proof)| proof).unwrap_or_default();
+        let proof = self.books().add(*digest, facts, Proof::default());
         Ok(Some(Stored { file, size, proof }))
     }
 
@@ -228,22 +228,36 @@ impl Disk {
         Partial::left(&self.layout, digest, self.geometry.piece)
     }
 
+    /// Whether an earlier download of `digest` left something.
+    pub(crate) fn is_left(&self, digest: &Digest) -> bool {
+        self.books().has_left(digest)
+    }
+
     /// Takes the room for a download of `digest`, of `total` bytes where that is known, and opens its files. It goes on
     /// with what is `left` of an earlier one.
     pub(crate) fn begin(&self, digest: &Digest, total: Option<u64>, left: Option<Journal>) -> io::Result<Begun> {
         #[cfg(test)]
         self.meet(crate::faults::Op::Create)?;
+        let held = self.books().take_up(digest);
         let left = left.filter(|left| Some(left.total) == total);
-        self.books().take_up(digest);
-        let room = self.make_room(total.unwrap_or(0))?;
-        let partial = Partial::open(&self.layout, digest, total, self.geometry.piece, left.is_some(), room)?;
-        Ok(Begun { partial, left })
+        let (room, left) = match (left, held) {
+            (Some(left), Some(bytes)) => (self.room_of(bytes), Some(left)),
+            (_, held) => {
+                if held.is_some() {
+                    Partial::sweep(&self.layout, digest);
+                }
+                (self.make_room(total.unwrap_or(0))?, None)
+            }
+        };
+        let order = Order { digest, total, piece: self.geometry.piece };
+        let (partial, goes_on) = Partial::open(&self.layout, order, left.is_some(), &self.books, room)?;
+        Ok(Begun { partial, left: left.filter(|_| goes_on) })
     }
 
     /// Takes more room for a download whose length is not known.
     pub(crate) fn extend(&self, partial: &mut Partial, more: u64) -> io::Result<()> {
-        let mut taken = self.make_room(more)?;
-        partial.room().extend(taken.give_up());
+        let room = self.make_room(more)?;
+        partial.room().extend(room);
         Ok(())
     }
 
@@ -253,37 +267,71 @@ impl Disk {
         partial.leave();
     }
 
+    /// Keeps `content`, which is what `digest` names, unless it is here.
+    pub(crate) fn put(&self, digest: &Digest, content: &[u8]) -> io::Result<()> {
+        if self.size(digest).is_some() && self.blob(digest)?.is_some() {
+            return Ok(());
+        }
+        let begun = self.begin(digest, Some(content.len() as u64), None)?;
+        begun.partial.file().write_at(content, 0)?;
+        self.commit(begun.partial, digest, None).map(drop)
+    }
+
     /// Makes a download that was verified to be `digest` a blob: fsync, then rename, so that the name is never there
-    /// without the content.
-    pub(crate) fn commit(&self, mut partial: Partial, digest: &Digest, list: Option<&List>) -> io::Result<()> {
+    /// without the content. Gives its proof, for who reads it to hold; none if another download has taken its place.
+    ///
+    /// What is somebody else's stays so, also when it was damaged and this mends it.
+    pub(crate) fn commit(
+        &self,
+        mut partial: Partial,
+        digest: &Digest,
+        list: Option<&List>,
+    ) -> io::Result<Option<Arc<Proof>>> {
         let path = self.layout.blob(digest);
         let folder = path.parent().expect("a blob lies in a folder of its own");
         let file = Arc::clone(partial.file());
-        let at = now();
+        let (at, owned) = (now(), self.books().is_owned(digest));
         // Where the file system has no attributes, the blob is owned if ever the index is lost: it takes room for longer.
-        let _ = rustix::fs::fsetxattr(file.file(), FETCHED, at.to_string().as_bytes(), XattrFlags::empty());
+        if !owned {
+            let _ = rustix::fs::fsetxattr(file.file(), FETCHED, at.to_string().as_bytes(), XattrFlags::empty());
+        }
         file.sync()?;
         #[cfg(test)]
         self.meet(crate::faults::Op::Rename)?;
-        fs::create_dir_all(folder)?;
         if let Some(list) = list {
             self.keep_pieces(digest, list);
         }
-        let size = file.len()?;
-        {
-            // Held over both, or a removal in between would take the entry and leave the file.
+        let (size, identity) = (file.len()?, file.identity()?);
+        let proof = {
+            // Held over all of it, or a removal in between would take the entry and leave the file, and somebody who needs
+            // room would find the blob counted twice.
             let mut books = self.books();
+            if !partial.is_current(&books) {
+                drop(books);
+                return Ok(None);
+            }
+            fs::create_dir_all(folder)?;
             partial.rename(&path)?;
-            books.add(*digest, Facts { size, fetched: at, used: at, rank: 0 }, Proof::whole());
+            partial.room().give_back(&mut books);
+            let fetched = if owned { 0 } else { at };
+            books.add(*digest, Facts { size, fetched, used: at, rank: 0 }, Proof::whole(identity))
+        };
+        match durable::sync_folder(folder) {
+            // It has gone again.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            synced => synced?,
         }
-        durable::sync_folder(folder)
+        Ok(Some(proof))
     }
 
-    /// A blob is not what it should be, and is not given out again. What Larder fetched is removed; what it did not is
-    /// left for its owner to look at.
-    pub(crate) fn damaged(&self, digest: &Digest) {
-        let is_ours = self.books().damaged(digest);
-        if is_ours && let Err(error) = self.remove(digest) {
+    /// The copy of a blob that `proof` is of is not what it should be, and is not given out again. What Larder fetched is
+    /// removed; what it did not is left for its owner to look at.
+    pub(crate) fn damaged(&self, digest: &Digest, proof: &Arc<Proof>) {
+        let mut books = self.books();
+        let Some(is_ours) = books.damaged(digest, proof) else { return };
+        let removed = if is_ours { self.unlink(&mut books, digest).map(drop) } else { Ok(()) };
+        drop(books);
+        if let Err(error) = removed {
             tracing::error!(%digest, %error, "cannot remove a damaged blob");
         }
         let _ = fs::remove_file(self.layout.pieces(digest));
@@ -316,18 +364,31 @@ impl Disk {
 
     /// Removes a blob that Larder fetched; gives its length.
     fn remove(&self, digest: &Digest) -> io::Result<u64> {
-        let mut books = self.books();
-        let facts = match fs::remove_file(self.layout.blob(digest)) {
+        self.unlink(&mut self.books(), digest)
+    }
+
+    /// Removes a blob's file, with the books in hand: nobody else writes to its folder meanwhile.
+    fn unlink(&self, books: &mut Books, digest: &Digest) -> io::Result<u64> {
+        let path = self.layout.blob(digest);
+        match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => books.remove(digest),
-        };
-        drop(books);
+            _ => {}
+        }
         let _ = fs::remove_file(self.layout.pieces(digest));
         // Or folders of blobs that are gone add up.
-        if let Some(folder) = self.layout.blob(digest).parent() {
+        if let Some(folder) = path.parent() {
             let _ = fs::remove_dir(folder);
         }
-        Ok(facts.map_or(0, |facts| facts.size))
+        Ok(books.remove(digest).map_or(0, |facts| facts.size))
+    }
+
+    /// Forgets a blob whose file is gone.
+    fn forget_if_gone(&self, digest: &Digest) {
+        // Held over both: it may be coming just now.
+        let mut books = self.books();
+        if matches!(self.layout.blob(digest).try_exists(), Ok(false)) {
+            books.remove(digest);
+        }
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {

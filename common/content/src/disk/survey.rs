@@ -10,8 +10,10 @@ use std::{
 use larder_oci::Digest;
 
 use super::{Disk, FETCHED, seconds};
-use crate::{index::Facts, layout};
+use crate::{durable, index::Facts, layout};
 
+/// So many blobs that are found are taken in together.
+const AT_ONCE: usize = 10_000;
 /// What a broken download left is kept this long for somebody to go on with, in seconds.
 const LEFT_FOR: u64 = 24 * 3600;
 
@@ -25,9 +27,7 @@ impl Disk {
             if !rest() {
                 return Ok(());
             }
-            if !self.layout.blob(&digest).exists() {
-                self.books().remove(&digest);
-            }
+            self.forget_if_gone(&digest);
         }
         let mut found = Vec::new();
         for algorithm in ["sha256", "sha512"] {
@@ -41,17 +41,44 @@ impl Disk {
                 {
                     found.push((facts.used, digest, facts));
                 }
+                // What is known counts for the bound: not only at the end of a long walk.
+                if found.len() == AT_ONCE {
+                    self.take_in(&mut found);
+                }
             }
         }
+        self.take_in(&mut found);
+        self.sweep(&self.layout.larder(), rest);
+        Ok(())
+    }
+
+    fn take_in(&self, found: &mut Vec<(u32, Digest, Facts)>) {
         // The order in which they go is made of the order in which they were used.
         found.sort_unstable_by_key(|(used, ..)| *used);
-        for (_, digest, facts) in found {
+        for (_, digest, facts) in found.drain(..) {
             let mut books = self.books();
             if !books.knows(&digest) {
                 books.find(digest, facts);
             }
         }
-        Ok(())
+    }
+
+    /// Removes what writers of small files left that were killed.
+    fn sweep(&self, folder: &Path, rest: &mut dyn FnMut() -> bool) {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if !rest() {
+                return;
+            }
+            let Ok(data) = entry.metadata() else { continue };
+            if data.is_dir() {
+                self.sweep(&entry.path(), rest);
+                continue;
+            }
+            let age = data.modified().ok().and_then(|time| time.elapsed().ok()).unwrap_or_default();
+            if durable::is_temporary(&entry.file_name()) && age.as_secs() > LEFT_FOR {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// What the file of a blob says of it.

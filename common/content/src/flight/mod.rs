@@ -15,7 +15,7 @@ mod writer;
 use std::{
     fs::File,
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -30,6 +30,7 @@ use crate::{
     feed::{Order, Pace, Sources},
     file::ContentFile,
     health::Health,
+    proof::Proof,
     quarantine::Quarantine,
 };
 use detour::{Adrift, Detour, Why};
@@ -78,6 +79,8 @@ pub(crate) struct Flight {
     state: Mutex<State>,
     /// Changes whenever the state does.
     ticks: watch::Sender<()>,
+    /// The proof of the blob that it has become: as long as somebody follows, that is in use.
+    kept: OnceLock<Arc<Proof>>,
 }
 
 /// What readers, trunk and legs share.
@@ -153,7 +156,16 @@ impl Flight {
             outcome: Outcome::Flying,
         };
         let ticks = watch::Sender::new(());
-        Arc::new(Self { hangar, digest, size, sources, suspect, state: Mutex::new(state), ticks })
+        Arc::new(Self {
+            hangar,
+            digest,
+            size,
+            sources,
+            suspect,
+            state: Mutex::new(state),
+            ticks,
+            kept: OnceLock::new(),
+        })
     }
 
     /// A reader's end of it.

@@ -162,8 +162,8 @@ impl Flight {
         self.hangar.counters.damaged.add(1);
         tracing::error!(digest = %self.digest, "a cached blob is damaged: fetching it again");
         let hangar = Arc::clone(&self.hangar);
-        let damaged = self.digest;
-        let _ = tokio::task::spawn_blocking(move || hangar.disk.damaged(&damaged)).await;
+        let (damaged, proof) = (self.digest, Arc::clone(&stored.proof));
+        let _ = tokio::task::spawn_blocking(move || hangar.disk.damaged(&damaged, &proof)).await;
         Err(wrong(format!("the cached {} is {digest}", self.digest)))
     }
 
@@ -414,13 +414,19 @@ impl Flight {
             (Some(partial), list) => hangar.disk.commit(partial, &digest, list.as_ref()),
             (None, Some(list)) => {
                 hangar.disk.keep_pieces(&digest, list);
-                Ok(())
+                Ok(None)
             }
-            (None, None) => Ok(()),
+            (None, None) => Ok(None),
         };
         let committed = tokio::task::spawn_blocking(commit).await.map_err(io::Error::other).flatten();
         match committed {
-            Ok(()) => self.hangar.disk_works(),
+            Ok(proof) => {
+                self.hangar.disk_works();
+                // Readers of the flight read the blob's file: it is in use.
+                if let Some(proof) = proof {
+                    let _ = self.kept.set(proof);
+                }
+            }
             Err(error) => {
                 self.hangar.disk_failed(&error);
                 tracing::error!(digest = %self.digest, %error, "cannot keep a blob that was fetched: check the disk of the cache");

@@ -75,6 +75,9 @@ impl Writer {
                 hangar.disk.extend(partial, STRIDE.max(chunk.len() as u64))?;
             }
             self.file.write_at(chunk, self.at)?;
+            if let Some(partial) = &mut self.partial {
+                partial.wrote(end);
+            }
             self.hash(chunk, true);
         }
         Ok(())

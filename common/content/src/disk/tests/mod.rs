@@ -1,5 +1,7 @@
 //! What the folder shows, keeps and lets go.
 
+mod contention;
+
 use std::time::Duration;
 
 use super::*;
@@ -212,8 +214,8 @@ fn a_damaged_blob_is_gone_unless_it_is_owned() {
     let disk = open(&folder, None);
     let (mirrored, owned) = (put(&disk, &content(1, 300)).unwrap(), own(&disk, &content(2, 300)));
     for digest in [&mirrored, &owned] {
-        assert!(disk.blob(digest).unwrap().is_some());
-        disk.damaged(digest);
+        let stored = disk.blob(digest).unwrap().unwrap();
+        disk.damaged(digest, &stored.proof);
         assert!(disk.blob(digest).unwrap().is_none() && disk.size(digest).is_none());
     }
     assert!(!disk.layout().blob(&mirrored).exists() && disk.layout().blob(&owned).exists());
