@@ -92,8 +92,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn names_are_as_the_documentation_has_them() {
+    #[tokio::test]
+    async fn names_are_as_the_documentation_has_them() {
         let folder = tempfile::tempdir().unwrap();
         let exposition = |capacity| {
             let content = PullThrough::new(Disk::open(folder.path(), capacity).unwrap(), Limits::default());

@@ -215,6 +215,48 @@ async fn content_is_given_only_where_it_belongs() {
 }
 
 #[tokio::test]
+async fn what_is_here_in_part_opens_nothing_to_strangers() {
+    let folder = tempfile::tempdir().unwrap();
+    let content: &[u8] = Box::leak((0..9_u32 << 20).map(|at| (at >> 8) as u8).collect());
+    let fake = Fake::with_image("private", "1", content);
+    let proxy = proxy(folder.path(), &fake, MINUTE, None).await;
+    let layer = Digest::sha256(content);
+    fake.break_off_at(Some(5 << 20));
+    assert!(blob(&proxy, "private", &layer).await.is_err());
+    let is_left = || proxy.content().usage().downloading == content.len() as u64;
+    while !is_left() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(code(blob(&proxy, "stranger", &layer).await), Code::ManifestUnknown);
+    fake.break_off_at(None);
+    assert!(blob(&proxy, "private", &layer).await.unwrap() == content);
+    assert_eq!(code(blob(&proxy, "stranger", &layer).await), Code::ManifestUnknown);
+}
+
+#[tokio::test]
+async fn who_has_a_manifest_in_memory_uses_the_blob() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Fake::with_image("a", "1", b"layer");
+    let proxy = proxy(folder.path(), &fake, MINUTE, None).await;
+    let digest = fake.manifest_of("a", "1");
+    let asked = Reference::Digest(digest);
+    get(&proxy, "a", &asked).await.unwrap();
+    let last_use = async || {
+        proxy.content().flush().await.unwrap();
+        let index = std::fs::read(proxy.content().disk().layout().index()).unwrap();
+        let used = larder_content::index::decode(&index).filter_map(|record| match record {
+            larder_content::index::Record::Blob(found, facts) if found == digest => Some(facts.used),
+            _ => None,
+        });
+        used.last().unwrap()
+    };
+    let before = last_use().await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    get(&proxy, "a", &asked).await.unwrap();
+    assert!(last_use().await > before);
+}
+
+#[tokio::test]
 async fn the_size_of_a_blob_starts_no_download() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::with_image("a", "1", b"layer");

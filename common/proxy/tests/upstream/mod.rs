@@ -26,6 +26,7 @@ struct State {
     holds: HashSet<(String, Digest)>,
     asked: Vec<String>,
     fails: Option<Fault>,
+    breaks_at: Option<usize>,
     fresh_for: Option<Duration>,
 }
 
@@ -82,6 +83,11 @@ impl Fake {
 
     pub(crate) fn fail(&self, fault: Option<Fault>) {
         self.state().fails = fault;
+    }
+
+    /// Gives no blob beyond this offset.
+    pub(crate) fn break_off_at(&self, length: Option<usize>) {
+        self.state().breaks_at = length;
     }
 
     pub(crate) fn fresh_for(&self, time: Option<Duration>) {
@@ -166,7 +172,14 @@ impl Source for Blobs {
             let blob = state.blobs.get(digest).filter(|_| held).cloned().ok_or_else(absent)?;
             let end = range.end.map_or(blob.len(), |end| usize::try_from(end).unwrap().min(blob.len()));
             let part = blob.slice(usize::try_from(range.start).unwrap()..end);
-            let body = stream::once(async move { Ok(part) }).boxed();
+            let start = usize::try_from(range.start).unwrap();
+            let body = match state.breaks_at {
+                Some(at) if start + part.len() > at => {
+                    let broken = SourceError::new("fake", Fault::Invalid, "broke");
+                    stream::iter([Ok(part.slice(..at.saturating_sub(start))), Err(broken)]).boxed()
+                }
+                _ => stream::once(async move { Ok(part) }).boxed(),
+            };
             Ok(Fetched { start: range.start, total: Some(blob.len() as u64), body })
         })
     }
