@@ -425,20 +425,27 @@ impl PullThrough {
         sources: &Sources,
         failed: Option<&Arc<Flight>>,
     ) -> Join {
-        let flight = {
-            let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-            let running =
-                flights.get(digest).filter(|running| failed.is_none_or(|failed| !Arc::ptr_eq(running, failed)));
-            if let Some(running) = running {
-                self.hangar.counters.joined.add(1);
-                return Join::Joined(Arc::clone(running));
+        let mut was_opened = false;
+        let flight = loop {
+            {
+                let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+                let running =
+                    flights.get(digest).filter(|running| failed.is_none_or(|failed| !Arc::ptr_eq(running, failed)));
+                if let Some(running) = running {
+                    self.hangar.counters.joined.add(1);
+                    return Join::Joined(Arc::clone(running));
+                }
+                if was_opened || self.size(digest).is_none() {
+                    let flight = Flight::new(*digest, size, Arc::clone(sources), None, Arc::clone(&self.hangar));
+                    flights.insert(*digest, Arc::clone(&flight));
+                    break flight;
+                }
             }
+            // Not under the lock: a slow disk must not keep others from their flights.
             if let Some(stored) = self.on_disk(digest) {
                 return Join::Landed(stored);
             }
-            let flight = Flight::new(*digest, size, Arc::clone(sources), None, Arc::clone(&self.hangar));
-            flights.insert(*digest, Arc::clone(&flight));
-            flight
+            was_opened = true;
         };
         self.launch(digest, &flight);
         Join::Started(flight)
