@@ -81,6 +81,20 @@ async fn guarded<T>(breaker: &Breaker, ask: impl Future<Output = Result<T, Sourc
     outcome
 }
 
+/// The same for content. That a hub which was silent cannot be reached is no news: a download under way waits for it as
+/// if it had not been asked, whether the breaker keeps requests back or not.
+async fn guarded_fetch(
+    breaker: &Breaker,
+    ask: impl Future<Output = Result<Fetched, SourceError>>,
+) -> Result<Fetched, SourceError> {
+    let was_silent = !breaker.is_closed();
+    let outcome = guarded(breaker, ask).await;
+    outcome.map_err(|error| match error.fault {
+        Fault::Unreachable if was_silent => SourceError { fault: Fault::Skipped, ..error },
+        _ => error,
+    })
+}
+
 impl Upstream for Mirrored {
     fn resolve<'a>(
         &'a self,
@@ -113,6 +127,77 @@ impl Source for Blobs {
     }
 
     fn fetch<'a>(&'a self, digest: &'a Digest, range: ByteRange) -> BoxFuture<'a, Result<Fetched, SourceError>> {
-        Box::pin(guarded(&self.breaker, Source::fetch(&self.blobs, digest, range)))
+        Box::pin(guarded_fetch(&self.breaker, Source::fetch(&self.blobs, digest, range)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::{StreamExt as _, stream};
+    use larder_content::{Capacity, Disk, Limits, PullThrough};
+    use tokio::time::{Instant, sleep_until};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A hub that is killed after half of the first answer; the session notices, and hears it again later.
+    struct Restarting {
+        content: Bytes,
+        breaker: Arc<Breaker>,
+        back: Instant,
+    }
+
+    impl Source for Restarting {
+        fn name(&self) -> &'static str {
+            "hub"
+        }
+
+        fn fetch<'a>(&'a self, _: &'a Digest, range: ByteRange) -> BoxFuture<'a, Result<Fetched, SourceError>> {
+            let answer = async move {
+                let away = || SourceError::new("hub", Fault::Unreachable, "killed");
+                let (start, half) = (usize::try_from(range.start).unwrap(), self.content.len() / 2);
+                if start > 0 && Instant::now() < self.back {
+                    return Err(away());
+                }
+                let (bytes, breaks) =
+                    if start > 0 { (start..self.content.len(), None) } else { (0..half, Some(Err(away()))) };
+                let breaker = Arc::clone(&self.breaker);
+                let end = stream::iter(breaks).inspect(move |_| breaker.silent("the session broke"));
+                let body = stream::iter([Ok(self.content.slice(bytes))]).chain(end).boxed();
+                Ok(Fetched { start: range.start, total: Some(self.content.len() as u64), body })
+            };
+            Box::pin(guarded_fetch(&self.breaker, answer))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_download_goes_on_when_the_hub_is_back() {
+        // On a node that can go to the origin, and on one that can reach nothing but the hub.
+        for breaks in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let disk = Disk::open(folder.path(), Capacity::default()).unwrap();
+            let cache = PullThrough::new(disk, Limits { quarantine: Some(600 * SECOND), ..Limits::default() });
+            let content = Bytes::from_iter((0..400_000_u32).map(|byte| byte.to_le_bytes()[0]));
+            let breaker = Arc::new(Breaker::new(breaks));
+            breaker.heard();
+            let back = Instant::now() + 30 * SECOND;
+            let session = {
+                let breaker = Arc::clone(&breaker);
+                tokio::spawn(async move {
+                    sleep_until(back).await;
+                    breaker.heard();
+                })
+            };
+            let hub = Restarting { content: content.clone(), breaker, back };
+            let mut body = cache.open(&Digest::sha256(&content), None, vec![Arc::new(hub)]).await.unwrap().read();
+            let mut bytes = Vec::new();
+            while let Some(chunk) = body.next().await {
+                bytes.extend_from_slice(&chunk.expect("cut"));
+            }
+            session.await.unwrap();
+            assert!(bytes == content);
+        }
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Attempts {
     tried: Vec<u32>,
     /// Failures since the last progress.
     failures: u32,
+    /// How often since then a source was known to be away, and not asked.
+    skips: u32,
     /// Whether bytes have come.
     flowing: bool,
 }
@@ -45,7 +47,7 @@ impl Attempts {
     /// A download that may ask any of `sources` sources, in this order. `flowing` is whether somebody waits for its
     /// rest already.
     pub(crate) fn new(sources: usize, flowing: bool) -> Self {
-        Self { excluded: vec![false; sources], current: 0, tried: vec![0; sources], failures: 0, flowing }
+        Self { excluded: vec![false; sources], current: 0, tried: vec![0; sources], failures: 0, skips: 0, flowing }
     }
 
     /// Whom to ask first.
@@ -61,12 +63,15 @@ impl Attempts {
     /// So many bytes came that the source must be said to work.
     pub(crate) fn progressed(&mut self) {
         self.flowing = true;
-        self.failures = 0;
+        (self.failures, self.skips) = (0, 0);
     }
 
     /// The source that was asked failed; `idle` is the time since the last progress.
     pub(crate) fn failed(&mut self, fault: Fault, idle: Duration) -> Next {
+        // Who is known to be away (a hub that restarts) may be back soon: that is waited for, and ends by time alone.
+        let is_away = fault == Fault::Skipped && self.flowing;
         let wait = match fault {
+            Fault::Skipped if is_away => Duration::ZERO,
             Fault::Unreachable | Fault::TimedOut | Fault::Failing => Duration::ZERO,
             Fault::Limited(after) if self.flowing && after.is_none_or(|after| after <= WORTH_WAITING) => {
                 after.unwrap_or(LONGEST)
@@ -76,7 +81,11 @@ impl Attempts {
                 Duration::ZERO
             }
         };
-        self.failures += 1;
+        if is_away {
+            (self.failures, self.skips) = (0, self.skips + 1);
+        } else {
+            self.failures += 1;
+        }
         self.tried[self.current] += 1;
         let left = self.excluded.iter().filter(|excluded| !**excluded).count();
         let Ok(left) = u32::try_from(left) else { return Next::GiveUp };
@@ -92,7 +101,7 @@ impl Attempts {
             return Next::GiveUp;
         };
         self.current = next;
-        let rounds = self.failures / left;
+        let rounds = if is_away { self.skips } else { self.failures } / left;
         let pause = if rounds == 0 || !self.flowing { Duration::ZERO } else { back_off(rounds) };
         Next::Ask(next, pause.max(wait))
     }
@@ -142,6 +151,27 @@ mod tests {
         assert_eq!(attempts.failed(Fault::Corrupt, NOW), Next::Ask(0, Duration::from_millis(100)));
         assert_eq!(attempts.failed(Fault::Unreachable, NOW), Next::Ask(0, Duration::from_millis(200)));
         assert_eq!(attempts.failed(Fault::Unreachable, NO_PROGRESS), Next::GiveUp);
+    }
+
+    #[test]
+    fn who_is_away_for_a_while_is_waited_for() {
+        let mut attempts = Attempts::new(1, true);
+        let mut waited = Duration::ZERO;
+        let mut next = attempts.failed(Fault::Unreachable, waited);
+        for ask in 0.. {
+            let Next::Ask(0, pause) = next else { break };
+            assert!(pause >= SHORTEST && pause <= LONGEST);
+            waited += pause;
+            // Now and then a request goes through to a hub that is still away.
+            next = attempts.failed(if ask % 3 == 2 { Fault::Unreachable } else { Fault::Skipped }, waited);
+        }
+        assert!(waited >= NO_PROGRESS, "gave up after {waited:?}");
+
+        // Another one is asked at once.
+        let mut attempts = Attempts::new(2, true);
+        assert_eq!(attempts.failed(Fault::Skipped, NOW), Next::Ask(1, Duration::ZERO));
+        assert_eq!(attempts.failed(Fault::NotFound, NOW), Next::Ask(0, SHORTEST));
+        assert_eq!(attempts.failed(Fault::Skipped, NOW), Next::Ask(0, 2 * SHORTEST));
     }
 
     #[test]

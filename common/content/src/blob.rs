@@ -91,7 +91,10 @@ impl Blob {
     }
 
     /// The bytes of `range`, which must lie within [`Blob::size`].
-    pub fn read_range(self, range: Range<u64>) -> BlobBody {
+    pub fn read_range(mut self, range: Range<u64>) -> BlobBody {
+        if let Origin::Detour(detour) = &mut self.origin {
+            detour.part(range.clone());
+        }
         BlobBody { blob: self, offset: range.start, end: Some(range.end), recoveries: 0 }
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Order {
     pub(crate) sources: Sources,
     /// Length of the blob, where it is known.
     pub(crate) total: Option<u64>,
+    /// Whether that is only what the one who asks for the blob says.
+    pub(crate) total_is_claimed: bool,
     /// Offset of the first byte wanted.
     pub(crate) from: u64,
     /// Offset after the last one; the blob's end where `None`.
@@ -89,6 +91,7 @@ impl Feed {
             let mut feeding = Feeding {
                 at: order.from,
                 total: order.total,
+                is_claimed: order.total_is_claimed && order.total.is_some(),
                 attempts: Attempts::new(order.sources.len(), order.flowing),
                 moved: Instant::now(),
                 order,
@@ -131,6 +134,8 @@ struct Feeding {
     /// Offset of the next byte.
     at: u64,
     total: Option<u64>,
+    /// Whether no source has said that length yet.
+    is_claimed: bool,
     attempts: Attempts,
     /// When bytes last came.
     moved: Instant,
@@ -183,23 +188,31 @@ impl Feeding {
         self.give(Fed::Opened { source, total: self.total }).await?;
 
         let mut body = fetched.body.fuse();
-        let (mut since, mut window) = (0, Instant::now());
+        let (mut since, mut window) = (0, Window::open());
         loop {
             let batch = timeout(self.order.pace.stall, next_batch(&mut body, self.order.pace.batch)).await;
             let Batch { mut chunks, end } = batch.map_err(|_| self.stalled(name, "sent nothing"))?;
-            self.counters.fetched_bytes.add(length(&chunks));
+            let came = length(&chunks);
+            self.counters.fetched_bytes.add(came);
+            if came > 0 {
+                // What is skipped is on the way to what is wanted.
+                self.moved = Instant::now();
+                window.took(came, self.order.pace.progress);
+            }
             skip = drop_front(&mut chunks, skip);
             let length = self.cut(name, &mut chunks)?;
             if length > 0 {
                 self.at += length;
-                self.moved = Instant::now();
                 self.attempts.flows();
                 since += length;
                 if since >= self.order.pace.progress {
                     self.attempts.progressed();
-                    (since, window) = (0, self.moved);
+                    since = 0;
                 }
                 self.give(Fed::Bytes(chunks)).await?;
+                // How long they were not taken is nothing that a source can help.
+                window.pause(self.moved.elapsed());
+                self.moved = Instant::now();
             }
             if self.end().is_some_and(|end| self.at >= end) {
                 return Ok(());
@@ -207,7 +220,7 @@ impl Feeding {
             match end {
                 Some(Err(error)) => return Err(error),
                 Some(Ok(())) => return self.ended(name),
-                None if window.elapsed() > self.order.pace.stall * TRICKLE => {
+                None if window.began.elapsed() > self.order.pace.stall * TRICKLE => {
                     return Err(self.stalled(name, "sent next to nothing"));
                 }
                 None => {}
@@ -222,7 +235,7 @@ impl Feeding {
             && known != said
         {
             let detail = format!("says that {digest} is {said} bytes, and it is {known}");
-            return Err(SourceError::new(name, Fault::Corrupt, detail));
+            return Err(SourceError::new(name, self.disagreement(), detail));
         }
         let Some(skip) = self.at.checked_sub(fetched.start) else {
             let detail = format!("was asked for {digest} from byte {}, and began at {}", self.at, fetched.start);
@@ -233,7 +246,14 @@ impl Feeding {
             return Err(SourceError::new(name, Fault::Invalid, detail));
         }
         self.total = self.total.or(fetched.total);
+        self.is_claimed &= fetched.total.is_none();
         Ok(skip)
+    }
+
+    /// What it is that a source gives another length than is known. Who asks may have been told a wrong one: no bytes
+    /// are wrong for that.
+    fn disagreement(&self) -> Fault {
+        if self.is_claimed { Fault::Invalid } else { Fault::Corrupt }
     }
 
     /// Takes off what goes beyond what is wanted; what goes beyond the blob is a lie. Gives the length of what is left.
@@ -246,7 +266,7 @@ impl Feeding {
         }
         if self.total == Some(end) {
             let detail = format!("sent more bytes of {} than it announced", self.order.digest);
-            return Err(SourceError::new(name, Fault::Corrupt, detail));
+            return Err(SourceError::new(name, self.disagreement(), detail));
         }
         keep_front(chunks, room);
         Ok(room)
@@ -280,6 +300,29 @@ impl Feeding {
     async fn give(&self, fed: Fed) -> Result<(), SourceError> {
         let nobody = |_| SourceError::new("cache", Fault::Skipped, "nobody takes the bytes");
         self.sender.send(Ok(fed)).await.map_err(nobody)
+    }
+}
+
+/// Since when a source has not given as much as shows that it moves.
+struct Window {
+    began: Instant,
+    bytes: u64,
+}
+
+impl Window {
+    fn open() -> Self {
+        Self { began: Instant::now(), bytes: 0 }
+    }
+
+    fn took(&mut self, bytes: u64, enough: u64) {
+        self.bytes += bytes;
+        if self.bytes >= enough {
+            *self = Self::open();
+        }
+    }
+
+    fn pause(&mut self, time: Duration) {
+        self.began += time;
     }
 }
 

@@ -173,22 +173,26 @@ impl PullThrough {
             let detail = "its last download went wrong a short while ago";
             return Err(SourceError::new("cache", Fault::Skipped, detail).into());
         }
-        let flight = match self.join_or_start(digest, size, &sources, None) {
-            Join::Landed(stored) => {
-                self.hangar.counters.hits.add(1);
-                return Ok(self.blob(digest, Origin::Disk(stored), &sources));
-            }
-            Join::Started(flight) => flight,
-            Join::Joined(flight) => match opened(&flight).await {
-                // Those sources said no to somebody else; ours may say yes.
-                Err(FetchError::Source(error)) if error.fault.is_answer() => {
-                    match self.join_or_start(digest, size, &sources, Some(&flight)) {
-                        Join::Landed(stored) => return Ok(self.blob(digest, Origin::Disk(stored), &sources)),
-                        Join::Started(own) | Join::Joined(own) => own,
-                    }
+        let mut failed = None;
+        let flight = loop {
+            match self.join_or_start(digest, size, &sources, failed.as_ref()) {
+                Join::Landed(stored) => {
+                    self.hangar.counters.hits.add(1);
+                    return Ok(self.blob(digest, Origin::Disk(stored), &sources));
                 }
-                _ => flight,
-            },
+                Join::Started(flight) => break flight,
+                Join::Joined(flight) => match opened(&flight).await {
+                    // What failed for somebody else may turn out well for us, and a no to him be a yes to us. (The
+                    // second no in a row is ours as well: each of many would ask otherwise.)
+                    Err(FetchError::Source(error))
+                        if (flight.is_of_others(size, &sources) || error.fault.is_answer() && failed.is_none())
+                            && !self.hangar.quarantine.holds(digest) =>
+                    {
+                        failed = Some(flight);
+                    }
+                    _ => break flight,
+                },
+            }
         };
         self.hangar.counters.misses.add(1);
         self.followed(digest, &flight, &sources).await

@@ -9,13 +9,16 @@ mod corruption;
 pub(crate) mod detour;
 mod leg;
 pub(crate) mod progress;
+#[cfg(test)]
+mod tests;
 mod trunk;
 mod writer;
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -35,6 +38,7 @@ use crate::{
 };
 use detour::{Adrift, Detour, Why};
 use progress::{Progress, Seat, Step};
+use writer::Writer;
 
 /// What every flight needs.
 #[derive(Debug)]
@@ -77,6 +81,8 @@ pub(crate) struct Flight {
     /// A blob that is on the disk, and of which nothing is known: it is hashed first, and fetched only if it is wrong.
     suspect: Option<Stored>,
     state: Mutex<State>,
+    /// The try whose legs may write; `None` if no leg may any more. Held while one writes.
+    leg_writes: RwLock<Option<u32>>,
     /// Changes whenever the state does.
     ticks: watch::Sender<()>,
     /// The proof of the blob that it has become: as long as somebody follows, that is in use.
@@ -86,8 +92,12 @@ pub(crate) struct Flight {
 /// What readers, trunk and legs share.
 struct State {
     progress: Progress,
+    /// The digest of what the trunk has passed.
+    so_far: Hasher,
     /// Who is asked in the present try.
     sources: Sources,
+    /// Who gave bytes to legs of the present try.
+    leg_givers: BTreeSet<usize>,
     /// The file of the present try, and the journal of its pieces.
     file: Option<Arc<ContentFile>>,
     journal: Option<Arc<Mutex<File>>>,
@@ -119,7 +129,7 @@ enum Outcome {
 pub(crate) struct Follower {
     flight: Arc<Flight>,
     ticks: watch::Receiver<()>,
-    /// The try that it has bytes of.
+    /// The try that it was told the length of, or has bytes of.
     try_number: Option<u32>,
     seat: Option<Seat>,
 }
@@ -146,7 +156,9 @@ impl Flight {
     ) -> Arc<Self> {
         let state = State {
             progress: Progress::new(size, hangar.disk.geometry()),
+            so_far: digest.algorithm().hasher(),
             sources: Arc::clone(&sources),
+            leg_givers: BTreeSet::new(),
             file: None,
             journal: None,
             try_number: 0,
@@ -155,7 +167,7 @@ impl Flight {
             legs_fly: suspect.is_none(),
             outcome: Outcome::Flying,
         };
-        let ticks = watch::Sender::new(());
+        let (ticks, leg_writes) = (watch::Sender::new(()), RwLock::new(Some(0)));
         Arc::new(Self {
             hangar,
             digest,
@@ -163,9 +175,17 @@ impl Flight {
             sources,
             suspect,
             state: Mutex::new(state),
+            leg_writes,
             ticks,
             kept: OnceLock::new(),
         })
+    }
+
+    /// Whether a failure of the flight says nothing to somebody who wants the same of `sources`, and believes it to be
+    /// `size` bytes long: it asked others, or for another length.
+    pub(crate) fn is_of_others(&self, size: Option<u64>, sources: &Sources) -> bool {
+        self.size.is_some_and(|asked| Some(asked) != size)
+            || sources.iter().any(|source| self.sources.iter().all(|asked| asked.name() != source.name()))
     }
 
     /// A reader's end of it.
@@ -191,12 +211,23 @@ impl Flight {
             digest: self.digest,
             sources: Arc::clone(&state.sources),
             total: state.progress.total,
+            total_is_claimed: self.size.is_some(),
             from,
             until,
             flowing: false,
             most_skipped: u64::MAX,
             pace: Pace { stall: self.hangar.stall, batch: geometry.chunk, progress: geometry.tail },
         }
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// The trunk came as far as `writer` is.
+    fn pass(&mut self, writer: &Writer) {
+        self.progress.pass(writer.at);
+        self.so_far = writer.digest_so_far();
     }
 }
 
@@ -210,11 +241,15 @@ impl Follower {
             self.ticks.borrow_and_update();
             {
                 let state = self.flight.state();
-                match &state.outcome {
+                let is_open = match &state.outcome {
                     Outcome::Failed(error) => return Err(error.clone()),
-                    Outcome::Landed | Outcome::Adrift(..) => return Ok(()),
-                    Outcome::Flying if state.progress.has_opened() => return Ok(()),
-                    Outcome::Flying => {}
+                    Outcome::Landed | Outcome::Adrift(..) => true,
+                    Outcome::Flying => state.progress.has_opened(),
+                };
+                if is_open {
+                    // What it says of the blob from now on, such as its length, is true of this try alone.
+                    self.try_number = Some(state.try_number);
+                    return Ok(());
                 }
             }
             self.changed().await?;
@@ -265,6 +300,7 @@ impl Follower {
             Step::Read(up_to) => {
                 let Some(file) = state.file.clone() else { return Ok(None) };
                 state.shown |= !state.progress.is_verified();
+                state.progress.give(offset..up_to, end, seat);
                 self.try_number = Some(state.try_number);
                 return Ok(Some(Turn::Read(file, up_to)));
             }
@@ -292,37 +328,21 @@ impl Follower {
 
     /// Fetches, for this reader alone, the bytes from `offset` to `end`.
     pub(crate) fn alone(&self, adrift: Adrift, offset: u64, end: Option<u64>) -> Detour {
-        let order = self.flight.order(&self.flight.state(), offset, end);
+        // Who has a seat has been promised a body.
+        let flowing = self.seat.is_some();
+        let order = Order { flowing, ..self.flight.order(&self.flight.state(), offset, end) };
         Detour::new(order, adrift, &self.flight.hangar)
     }
 
-    /// The same when what was written cannot be read. What the reader has had so far is right only if all that was
-    /// written is, and that the flight must tell.
+    /// The same when what was written cannot be read, whatever becomes of the flight.
     pub(crate) fn past_the_file(&self, offset: u64, end: Option<u64>) -> Detour {
-        let hasher = self.flight.digest.algorithm().hasher();
-        let adrift = Adrift { why: Why::Disk, file: None, passed: Some((0, hasher)), total: self.total() };
-        let detour = self.alone(adrift, offset, end);
-        if offset == 0 { detour } else { detour.vouched_for_by(self.clone()) }
-    }
-
-    /// Waits until all that was written is verified.
-    pub(crate) async fn landed(&mut self) -> Result<(), FetchError> {
-        loop {
-            self.ticks.borrow_and_update();
-            {
-                let state = self.flight.state();
-                if self.try_number.is_some_and(|number| number != state.try_number) {
-                    return Err(state.wrong.clone().unwrap_or_else(FetchError::abandoned));
-                }
-                match &state.outcome {
-                    Outcome::Landed => return Ok(()),
-                    Outcome::Failed(error) => return Err(error.clone()),
-                    Outcome::Adrift(..) => return Err(FetchError::abandoned()),
-                    Outcome::Flying => {}
-                }
-            }
-            self.changed().await?;
-        }
+        let adrift = {
+            let state = self.flight.state();
+            let on_the_trunk = !matches!(self.seat, Some(Seat::Beside | Seat::Footer));
+            let passed = on_the_trunk.then(|| (state.progress.passed(), state.so_far.clone()));
+            Adrift { why: Why::Disk, file: None, passed, total: state.progress.total }
+        };
+        self.alone(adrift, offset, end)
     }
 
     /// Where a reader is of which nothing was written.
@@ -334,7 +354,7 @@ impl Follower {
 fn adrift(state: &State, seat: Seat) -> Adrift {
     let (passed, why) = match (&state.outcome, seat) {
         (Outcome::Adrift(hasher, why), Seat::Trunk) => (Some((state.progress.passed(), hasher.clone())), *why),
-        (Outcome::Adrift(_, why), Seat::Beside) => (None, *why),
+        (Outcome::Adrift(_, why), Seat::Beside | Seat::Footer) => (None, *why),
         _ => (None, Why::Busy),
     };
     Adrift { why, file: state.file.clone(), passed, total: state.progress.total }

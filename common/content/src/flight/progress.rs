@@ -20,6 +20,8 @@ pub(super) struct Progress {
     claimed: u64,
     /// What legs have written ahead of the trunk.
     held: RangeSet<u64>,
+    /// What was read of that by who waits for the digest to speak of it: it must not be written over.
+    given: RangeSet<u64>,
     /// The ranges that legs are fetching, the part that they have written included.
     legs: Vec<Range<u64>>,
     /// Whether all is there and is what the digest names.
@@ -32,8 +34,13 @@ pub(super) struct Progress {
 pub(crate) enum Seat {
     /// It reads what the trunk has passed, nothing else, and has the blob's last bytes only when all are verified.
     Trunk,
-    /// It reads a part far from the trunk, as it comes.
+    /// It reads a part far from the trunk, as it comes, and does not wait for the digest. But if its part reaches to the
+    /// blob's end, then the blob's last bytes come only when all are verified, as on the trunk: else it would have a
+    /// part that looks complete, of a blob that proves wrong later.
     Beside,
+    /// It reads nothing but some of the blob's last bytes, as they come: lazy readers look there for a table of contents,
+    /// and nobody takes that for the blob.
+    Footer,
 }
 
 /// What a reader may do now.
@@ -53,7 +60,16 @@ pub(super) enum Step {
 
 impl Progress {
     pub(super) fn new(total: Option<u64>, geometry: Geometry) -> Self {
-        Self { total, passed: 0, claimed: 0, held: RangeSet::new(), legs: Vec::new(), verified: false, geometry }
+        Self {
+            total,
+            passed: 0,
+            claimed: 0,
+            held: RangeSet::new(),
+            given: RangeSet::new(),
+            legs: Vec::new(),
+            verified: false,
+            geometry,
+        }
     }
 
     /// Everything before this is written and hashed.
@@ -77,16 +93,23 @@ impl Progress {
 
     /// How a reader that begins at `offset` stands.
     pub(super) fn seat(&self, offset: u64) -> Seat {
-        if offset <= self.passed.saturating_add(self.geometry.ahead) { Seat::Trunk } else { Seat::Beside }
+        if offset <= self.passed.saturating_add(self.geometry.ahead) {
+            Seat::Trunk
+        } else if self.total.is_some_and(|total| offset >= total.saturating_sub(self.geometry.tail)) {
+            Seat::Footer
+        } else {
+            Seat::Beside
+        }
     }
 
     /// Whether bytes of a reader from the start may leave, or nothing is held back.
     pub(super) fn has_opened(&self) -> bool {
-        self.verified || self.readable(0, Seat::Trunk) > 0
+        self.verified || self.readable(0, Seat::Trunk, true) > 0
     }
 
     /// What a reader at `offset` that wants the bytes up to `end` (the blob's end where `None`) may do now.
     pub(super) fn step(&self, offset: u64, end: Option<u64>, seat: Seat) -> Step {
+        let to_the_end = seat != Seat::Footer && self.reaches_the_end(end);
         let end = match (end, self.total) {
             (Some(end), Some(total)) => Some(end.min(total)),
             (end, total) => end.or(total),
@@ -94,7 +117,7 @@ impl Progress {
         if end.is_some_and(|end| offset >= end) {
             return Step::Done;
         }
-        let readable = self.readable(offset, seat);
+        let readable = self.readable(offset, seat, to_the_end);
         if readable > offset {
             return Step::Read(end.map_or(readable, |end| end.min(readable)));
         }
@@ -104,10 +127,18 @@ impl Progress {
         let comes = |from: u64| offset <= from.saturating_add(self.geometry.ahead);
         let by_leg = self.legs.iter().any(|leg| leg.contains(&offset) && comes(self.written_from(leg.start)));
         match end {
-            _ if comes(self.passed) || by_leg => Step::Wait,
+            _ if comes(self.passed.max(self.claimed)) || by_leg => Step::Wait,
             // Without an end there is no range to ask for.
             None => Step::Wait,
-            Some(_) if self.legs.len() >= self.geometry.beside => Step::Alone,
+            // Who has all but the tail waits for the trunk in any case; and who will have to, for a leg that is free.
+            Some(end) if to_the_end && offset >= end.saturating_sub(self.geometry.tail) => Step::Wait,
+            Some(_) if self.legs.len() >= self.geometry.beside => {
+                if to_the_end {
+                    Step::Wait
+                } else {
+                    Step::Alone
+                }
+            }
             Some(end) => Step::Fetch(offset..self.next_occupied(offset).map_or(end, |next| next.min(end))),
         }
     }
@@ -118,14 +149,29 @@ impl Progress {
         self.held.get(&from).map_or(from, |run| run.end)
     }
 
-    fn readable(&self, offset: u64, seat: Seat) -> u64 {
+    /// Whether who reads up to `end` reads all that is left of the blob.
+    fn reaches_the_end(&self, end: Option<u64>) -> bool {
+        end.is_none_or(|end| self.total.is_none_or(|total| end >= total))
+    }
+
+    fn readable(&self, offset: u64, seat: Seat, to_the_end: bool) -> u64 {
         if self.verified {
             return self.passed;
         }
+        let before_the_tail = |end: u64| end.min(self.total.unwrap_or(end).saturating_sub(self.geometry.tail));
         match seat {
-            Seat::Beside => self.written_from(offset),
+            Seat::Beside | Seat::Footer if !to_the_end => self.written_from(offset),
+            Seat::Beside if offset >= self.claimed => before_the_tail(self.written_from(offset)),
             // Bytes of a leg may yet be written over: only what is hashed is what the digest will speak of.
-            Seat::Trunk => self.passed.min(self.total.unwrap_or(self.passed).saturating_sub(self.geometry.tail)),
+            Seat::Beside | Seat::Footer | Seat::Trunk => before_the_tail(self.passed),
+        }
+    }
+
+    /// A reader is given `range`, and wants the bytes up to `end`.
+    pub(super) fn give(&mut self, range: Range<u64>, end: Option<u64>, seat: Seat) {
+        let ahead = range.start.max(self.passed)..range.end;
+        if seat == Seat::Beside && self.reaches_the_end(end) && !self.verified && !ahead.is_empty() {
+            self.given.insert(ahead);
         }
     }
 
@@ -138,13 +184,14 @@ impl Progress {
 
     // --- the trunk's side
 
-    /// Where the trunk must stop writing: at a leg that is under way, or at a stretch that is long enough to be worth
-    /// not fetching again. (A short one is passed over: a new request costs more.)
+    /// Where the trunk must stop writing: at a leg that is under way, at a stretch that is long enough to be worth not
+    /// fetching again, or at one that the digest must speak of. (Another short one is passed over: a new request costs
+    /// more.)
     pub(super) fn wall(&self) -> Option<u64> {
         let legs = self.legs.iter().map(|leg| leg.start);
-        let long = self.held.iter().filter(|run| run.end - run.start.max(self.passed) >= self.geometry.ahead);
-        let long = long.map(|run| run.start);
-        legs.chain(long).filter(|start| *start >= self.passed).min()
+        let long = |run: &&Range<u64>| run.end - run.start.max(self.passed) >= self.geometry.ahead;
+        let kept = self.held.iter().filter(|run| long(run) || self.given.overlaps(run));
+        legs.chain(kept.map(|run| run.start)).filter(|start| *start >= self.passed).min()
     }
 
     /// The stretch right after the trunk that need not be fetched, as far as it is written.
@@ -167,6 +214,7 @@ impl Progress {
     pub(super) fn pass(&mut self, end: u64) {
         if end > self.passed {
             self.held.remove(self.passed..end);
+            self.given.remove(self.passed..end);
             self.passed = end;
         }
     }
@@ -250,18 +298,54 @@ mod tests {
         // What lies before it ends where it begins.
         assert_eq!(progress.step(700, None, Seat::Beside), Step::Fetch(700..1000));
         assert!(progress.begin_leg(&(700..1000)));
-        assert_eq!(progress.step(4000, None, Seat::Beside), Step::Alone);
+        assert_eq!(progress.step(4000, Some(4500), Seat::Beside), Step::Alone);
+        assert_eq!(progress.step(4000, None, Seat::Beside), Step::Wait, "nobody could tell it that all was right");
         progress.end_leg(700);
         assert_eq!(progress.step(4000, None, Seat::Beside), Step::Fetch(4000..5000));
     }
 
     #[test]
-    fn the_last_bytes_of_a_part_far_away_come_as_they_are_fetched() {
+    fn the_last_bytes_of_the_blob_wait_for_the_digest_wherever_a_reader_began() {
         let mut progress = at(100, Some(5000));
-        assert!(progress.begin_leg(&(4990..5000)));
-        progress.hold(4990..5000);
-        assert_eq!(progress.step(4990, None, Seat::Beside), Step::Read(5000));
-        assert_eq!(progress.step(4990, None, Seat::Trunk), Step::Wait);
+        assert_eq!(progress.step(4800, None, Seat::Beside), Step::Fetch(4800..5000));
+        assert!(progress.begin_leg(&(4800..5000)));
+        progress.hold(4800..5000);
+        progress.end_leg(4800);
+        for (offset, end, step) in [
+            (4800, None, Step::Read(4900)),
+            (4800, Some(5000), Step::Read(4900)),
+            (4900, None, Step::Wait),
+            // What is no end of the blob is no whole of anything.
+            (4800, Some(4999), Step::Read(4999)),
+        ] {
+            assert_eq!(progress.step(offset, end, Seat::Beside), step, "{offset} to {end:?}");
+        }
+        // What is left of it then is the trunk's to fetch.
+        assert_eq!(at(100, Some(5000)).step(4950, None, Seat::Beside), Step::Wait);
+        // Who wants no more than that is not kept waiting.
+        assert_eq!((progress.seat(4899), progress.seat(4950)), (Seat::Beside, Seat::Footer));
+        assert_eq!(progress.step(4950, None, Seat::Footer), Step::Read(5000));
+        assert_eq!(at(100, Some(5000)).step(4950, None, Seat::Footer), Step::Fetch(4950..5000));
+        progress.pass(5000);
+        progress.verify();
+        assert_eq!(progress.step(4900, None, Seat::Beside), Step::Read(5000));
+    }
+
+    #[test]
+    fn what_the_digest_must_speak_of_is_not_written_over() {
+        let mut progress = at(100, Some(5000));
+        progress.hold(4800..4950);
+        assert_eq!(progress.wall(), None, "it is short");
+        progress.give(4800..4900, Some(4900), Seat::Beside);
+        assert_eq!(progress.wall(), None, "the reader does not wait for the digest");
+        progress.give(4800..4900, None, Seat::Beside);
+        assert_eq!(progress.wall(), Some(4800));
+        // Nor is given what is about to be.
+        progress.hold(2000..2100);
+        progress.pass(1990);
+        progress.claim(2050);
+        assert_eq!(progress.step(2000, None, Seat::Beside), Step::Wait);
+        assert_eq!(progress.step(2000, Some(2100), Seat::Beside), Step::Read(2100));
     }
 
     #[test]

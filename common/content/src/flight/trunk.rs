@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     Flight, Outcome,
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     disk,
     error::FetchError,
-    feed::{Fed, Feed, Sources},
+    feed::{Fed, Feed, Order, Sources},
     partial::Partial,
     pieces::{self, Hash, Journal, List},
     source::{Fault, SourceError},
@@ -47,6 +48,8 @@ struct Verified {
 /// One try.
 struct Try {
     sources: Sources,
+    /// When it has taken too long.
+    deadline: Option<Instant>,
     writer: Option<Box<Writer>>,
     /// What an earlier download says that it wrote.
     claims: BTreeMap<u64, Hash>,
@@ -73,14 +76,8 @@ enum Work {
 impl Flight {
     /// Downloads, and makes the result a blob. Returns when it is one, or when it never will be.
     pub(crate) async fn fly(self: &Arc<Self>) {
-        let outcome = match self.hangar.download_time {
-            None => self.tries().await,
-            Some(limit) => tokio::time::timeout(limit, self.tries()).await.unwrap_or_else(|_| {
-                let detail = format!("{} took longer than {limit:?} (proxy.cachewritetimeout)", self.digest);
-                Err(Failure::Source(SourceError::new("cache", Fault::TimedOut, detail)))
-            }),
-        };
-        match outcome {
+        let deadline = self.hangar.download_time.map(|limit| Instant::now() + limit);
+        match self.tries(deadline).await {
             Ok(verified) => self.land(verified).await,
             Err(Failure::Source(error)) => self.fail(error),
             Err(Failure::Wrong { error, .. }) => self.fail(error),
@@ -97,11 +94,11 @@ impl Flight {
         });
     }
 
-    async fn tries(self: &Arc<Self>) -> Result<Verified, Failure> {
+    async fn tries(self: &Arc<Self>, deadline: Option<Instant>) -> Result<Verified, Failure> {
         let mut corruption = Corruption::new(self.sources.len());
         let mut outcome = match &self.suspect {
             Some(_) => self.inspect().await,
-            None => self.attempt(Arc::clone(&self.sources)).await,
+            None => self.attempt(Arc::clone(&self.sources), deadline).await,
         };
         loop {
             let Err(Failure::Wrong { error, givers, mixed }) = outcome else { return outcome };
@@ -111,15 +108,20 @@ impl Flight {
             let next = if keeps_away { None } else { corruption.next(&givers, mixed) };
             let Some(next) = next else { return Err(Failure::Wrong { error, givers, mixed }) };
             let sources: Sources = next.iter().map(|source| Arc::clone(&self.sources[*source])).collect();
-            self.change(|state| {
+            let number = self.change(|state| {
                 state.progress = Progress::new(self.size, self.hangar.disk.geometry());
+                state.so_far = self.digest.algorithm().hasher();
                 state.sources = Arc::clone(&sources);
+                state.leg_givers.clear();
                 (state.file, state.journal) = (None, None);
                 (state.shown, state.legs_fly) = (false, true);
                 state.try_number += 1;
                 state.wrong = Some(error.into());
+                state.try_number
             });
-            outcome = self.attempt(sources).await.map_err(|failure| match failure {
+            let flight = Arc::clone(self);
+            blocking(move || flight.let_legs_write(number)).await?;
+            outcome = self.attempt(sources, deadline).await.map_err(|failure| match failure {
                 Failure::Wrong { error, givers, mixed } => {
                     let givers = givers.iter().map(|giver| next[*giver]).collect();
                     Failure::Wrong { error, givers, mixed }
@@ -152,7 +154,7 @@ impl Flight {
                     return Err(wrong(format!("cannot read the cached {}: {error}", self.digest)));
                 }
             };
-            self.change(|state| state.progress.pass(writer.at));
+            self.change(|state| state.pass(&writer));
         }
         let (digest, list, _) = writer.finish();
         if digest == self.digest {
@@ -167,13 +169,17 @@ impl Flight {
         Err(wrong(format!("the cached {} is {digest}", self.digest)))
     }
 
-    async fn attempt(self: &Arc<Self>, sources: Sources) -> Result<Verified, Failure> {
-        let mut attempt = Try { sources, writer: None, claims: BTreeMap::new(), givers: BTreeSet::new(), mixed: false };
+    async fn attempt(self: &Arc<Self>, sources: Sources, deadline: Option<Instant>) -> Result<Verified, Failure> {
+        let mut attempt =
+            Try { sources, deadline, writer: None, claims: BTreeMap::new(), givers: BTreeSet::new(), mixed: false };
         self.take_up(&mut attempt).await?;
         loop {
             match self.next_work(&attempt) {
                 Work::Finish => return self.finish(attempt),
-                Work::Absorb(end) => self.step(&mut attempt, move |writer| writer.absorb(end)).await?,
+                Work::Absorb(end) => {
+                    attempt.givers.extend(&self.state().leg_givers);
+                    self.step(&mut attempt, move |writer| writer.absorb(end)).await?;
+                }
                 Work::Check(number, range, hash) => {
                     let is_right = self.check(&mut attempt, range.end, hash).await?;
                     attempt.mixed |= is_right;
@@ -187,6 +193,9 @@ impl Flight {
                 }
                 Work::Fetch(until) => {
                     if let Err(failure) = self.fetch(&mut attempt, until).await {
+                        // Somebody may go on with the file.
+                        let flight = Arc::clone(self);
+                        blocking(move || flight.ground_legs()).await?;
                         return Err(self.keep_what_came(attempt, failure).await);
                     }
                 }
@@ -263,12 +272,12 @@ impl Flight {
         let Some(writer) = attempt.writer.take() else { return Ok(()) };
         match blocking(move || work(writer)).await? {
             Ok(writer) => {
-                self.change(|state| state.progress.pass(writer.at));
+                self.change(|state| state.pass(&writer));
                 attempt.writer = Some(writer);
                 Ok(())
             }
             Err(Stuck { writer, error }) => {
-                self.change(|state| state.progress.pass(writer.at));
+                self.change(|state| state.pass(&writer));
                 Err(Failure::Disk(Some(writer), error))
             }
         }
@@ -289,10 +298,19 @@ impl Flight {
     /// Fetches from where the trunk is, until the sources end, or until it meets what need not be fetched.
     async fn fetch(self: &Arc<Self>, attempt: &mut Try, until: Option<u64>) -> Result<(), Failure> {
         let from = self.state().progress.passed();
-        let order = self.order(&self.state(), from, until);
+        // Who was promised a body waits for the rest of it, whichever of the trunk's requests it comes with.
+        let order = {
+            let state = self.state();
+            let flowing = state.shown || state.progress.has_opened();
+            Order { flowing, ..self.order(&state, from, until) }
+        };
         let mut feed = Feed::start(order, Arc::clone(&self.hangar.counters));
         loop {
-            match feed.next().await.map_err(|error| self.said_of(error, attempt))? {
+            let next = match attempt.deadline {
+                None => feed.next().await,
+                Some(at) => timeout_at(at, feed.next()).await.unwrap_or_else(|_| Err(self.took_too_long())),
+            };
+            match next.map_err(|error| self.said_of(error, attempt))? {
                 Fed::Opened { source, total } => {
                     attempt.givers.insert(source);
                     self.change(|state| state.progress.total = state.progress.total.or(total));
@@ -329,7 +347,7 @@ impl Flight {
         mut chunks: Vec<Bytes>,
     ) -> Result<(Feed, bool), Failure> {
         let Some(mut writer) = attempt.writer.take() else { return Ok((feed, true)) };
-        let flight = Arc::clone(self);
+        let (flight, deadline) = (Arc::clone(self), attempt.deadline);
         let write = move || loop {
             let wall = flight.claim(&chunks);
             writer = match writer.write(&chunks, wall, &flight.hangar) {
@@ -337,11 +355,12 @@ impl Flight {
                 Err(stuck) => return Err(stuck),
             };
             let is_flying = flight.change(|state| {
-                state.progress.pass(writer.at);
+                state.pass(&writer);
                 matches!(state.outcome, Outcome::Flying)
             });
             let at_wall = wall.is_some_and(|wall| writer.at >= wall);
-            match feed.ready().filter(|_| is_flying && !at_wall) {
+            let goes_on = is_flying && !at_wall && deadline.is_none_or(|at| Instant::now() < at);
+            match goes_on.then(|| feed.ready()).flatten() {
                 Some(more) => chunks = more,
                 None => return Ok((writer, feed, at_wall)),
             }
@@ -352,7 +371,7 @@ impl Flight {
                 Ok((feed, at_wall))
             }
             Err(Stuck { writer, error }) => {
-                self.change(|state| state.progress.pass(writer.at));
+                self.change(|state| state.pass(&writer));
                 Err(Failure::Disk(Some(writer), error))
             }
         }
@@ -366,6 +385,12 @@ impl Flight {
         let end = state.progress.passed() + length;
         state.progress.claim(wall.map_or(end, |wall| wall.min(end)));
         wall
+    }
+
+    fn took_too_long(&self) -> SourceError {
+        let limit = self.hangar.download_time.unwrap_or_default();
+        let detail = format!("{} took longer than {limit:?} (proxy.cachewritetimeout)", self.digest);
+        SourceError::new("cache", Fault::TimedOut, detail)
     }
 
     /// A source that sent too much, or spoke of another length, gave something that is not the blob.
@@ -437,17 +462,18 @@ impl Flight {
     fn fail(&self, error: SourceError) {
         let digest = &self.digest;
         let SourceError { source_name, fault, detail } = &error;
+        let shown = self.state().shown;
         match fault {
-            Fault::NotFound | Fault::Skipped => {
+            Fault::NotFound | Fault::Skipped if !shown => {
                 tracing::debug!(%digest, source = %source_name, %detail, "not fetched");
             }
             _ => tracing::warn!(%digest, source = %source_name, fault = fault.label(), %detail, "download failed"),
         }
         match fault {
-            Fault::NotFound | Fault::Denied | Fault::Skipped | Fault::Corrupt => {}
+            Fault::Corrupt => {}
+            Fault::NotFound | Fault::Denied | Fault::Skipped if !shown => {}
             _ => self.hangar.counters.broken.add(1),
         }
-        let shown = self.state().shown;
         if shown || error.fault == Fault::Corrupt {
             self.hangar.quarantine.shut_out(self.digest);
         }
@@ -485,7 +511,8 @@ impl Flight {
         self.hangar.counters.corrupt.add(1);
         let names: Vec<&str> =
             givers.iter().filter_map(|giver| self.sources.get(*giver)).map(|one| one.name()).collect();
-        for name in &names {
+        // Of several it is not known who it was, until each was asked alone.
+        if let [name] = names[..] {
             self.hangar.counters.wrong_bytes_from(name);
         }
         let SourceError { source_name, detail, .. } = error;

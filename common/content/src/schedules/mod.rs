@@ -47,6 +47,11 @@ fn sources_break_and_stall() {
 }
 
 #[test]
+fn a_source_is_away_for_a_while() {
+    run(Disturbance::Away);
+}
+
+#[test]
 fn sources_lie() {
     run(Disturbance::Lies);
 }

@@ -14,6 +14,8 @@ pub(super) const MOST: u64 = 6000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Disturbance {
     None,
+    /// The only source breaks now and then, and is away for some seconds.
+    Away,
     Breaks,
     Lies,
     Disk,
@@ -28,6 +30,8 @@ pub(super) struct Schedule {
     /// What was on the disk before.
     pub(super) before: Before,
     pub(super) quarantine: bool,
+    /// Whether nothing happens that may cut a reader.
+    pub(super) cuts_nobody: bool,
     pub(super) sources: Vec<SourceScript>,
     pub(super) readers: Vec<ReaderScript>,
     pub(super) faults: Vec<FaultScript>,
@@ -128,7 +132,13 @@ fn answer(disturbance: Disturbance) -> BoxedStrategy<AnswerScript> {
     };
     let wrong = if lies { option::weighted(0.6, 0..MOST).boxed() } else { Just(None).boxed() };
     let off = if lies { prop_oneof![6 => Just(0_u64), 1 => 1_u64..5].boxed() } else { Just(0).boxed() };
-    let gives = (time(2000), time(50), off, wrong, ends).prop_map(|(delay, pace, total_off_by, wrong_byte, ends)| {
+    let pace = if breaks {
+        // Slow enough for a blob that must be skipped to take longer than silence may.
+        prop_oneof![9 => time(50), 1 => (1_000_u64..5_000).prop_map(Duration::from_millis)].boxed()
+    } else {
+        time(50).boxed()
+    };
+    let gives = (time(2000), pace, off, wrong, ends).prop_map(|(delay, pace, total_off_by, wrong_byte, ends)| {
         AnswerScript::Gives { delay, pace, total_off_by, wrong_byte, ends }
     });
     if !breaks {
@@ -148,14 +158,41 @@ fn answer(disturbance: Disturbance) -> BoxedStrategy<AnswerScript> {
     prop_oneof![6 => gives, 1 => faults.prop_map(AnswerScript::Refuses), 1 => Just(AnswerScript::NeverAnswers)].boxed()
 }
 
+/// It gives a part, and is not to be had for a while.
+fn away() -> impl Strategy<Value = Vec<AnswerScript>> {
+    use crate::source::Fault;
+    let part = (time(2000), time(50), 0..MOST, any::<bool>()).prop_map(|(delay, pace, after, quietly)| {
+        AnswerScript::Gives { delay, pace, total_off_by: 0, wrong_byte: None, ends: Ends::Broken { after, quietly } }
+    });
+    // Now and then it is asked all the same.
+    let asked = any::<bool>().prop_map(|asked| {
+        let faults = asked.then_some(Fault::Unreachable).into_iter().chain([Fault::Skipped]);
+        faults.map(AnswerScript::Refuses).collect::<Vec<_>>()
+    });
+    let away = vec(asked, 0..9).prop_map(|faults| faults.concat());
+    vec((part, away), 1..3).prop_map(|stretches| {
+        let all = |(part, away): (AnswerScript, Vec<AnswerScript>)| std::iter::once(part).chain(away);
+        stretches.into_iter().flat_map(all).collect()
+    })
+}
+
 fn source(disturbance: Disturbance) -> impl Strategy<Value = SourceScript> {
     let answers = match disturbance {
-        Disturbance::None | Disturbance::Disk => vec(answer(disturbance), 1..2),
-        _ => vec(answer(disturbance), 1..6),
+        Disturbance::None | Disturbance::Disk => vec(answer(disturbance), 1..2).boxed(),
+        Disturbance::Away => away().boxed(),
+        _ => vec(answer(disturbance), 1..6).boxed(),
     };
     let knows_ranges = prop_oneof![4 => Just(true), 1 => Just(false)];
-    let for_ever = prop_oneof![3 => Just(false), 1 => Just(true)];
-    (knows_ranges, prop_oneof![4 => Just(true), 1 => Just(false)], 1_usize..700, answers, for_ever).prop_map(
+    // Who breaks quietly must have said where the end is.
+    let says_total = match disturbance {
+        Disturbance::Away => Just(true).boxed(),
+        _ => prop_oneof![4 => Just(true), 1 => Just(false)].boxed(),
+    };
+    let for_ever = match disturbance {
+        Disturbance::Away => Just(false).boxed(),
+        _ => prop_oneof![3 => Just(false), 1 => Just(true)].boxed(),
+    };
+    (knows_ranges, says_total, 1_usize..700, answers, for_ever).prop_map(
         |(knows_ranges, says_total, chunk, answers, for_ever)| SourceScript {
             knows_ranges,
             says_total,
@@ -167,7 +204,9 @@ fn source(disturbance: Disturbance) -> impl Strategy<Value = SourceScript> {
 }
 
 fn reader() -> impl Strategy<Value = ReaderScript> {
-    let range = option::weighted(0.3, (0_u64..1000, 1_u64..=1000));
+    // Many a part is of the blob's end.
+    let part = prop_oneof![2 => (0_u64..1000, 1_u64..=1000), 1 => (500_u64..1000).prop_map(|start| (start, 1000))];
+    let range = option::weighted(0.3, part);
     (time(3000), range, time(40), option::weighted(0.2, 0..MOST)).prop_map(|(joins, range, pace, leaves)| {
         ReaderScript { joins, range: range.map(|(start, length)| (start, (start + length).min(1000))), pace, leaves }
     })
@@ -182,7 +221,7 @@ fn fault() -> impl Strategy<Value = FaultScript> {
 }
 
 fn before(disturbance: Disturbance) -> BoxedStrategy<Before> {
-    if disturbance == Disturbance::None {
+    if matches!(disturbance, Disturbance::None | Disturbance::Away) {
         return Just(Before::Nothing).boxed();
     }
     let flipped = || option::weighted(0.5, 0..MOST);
@@ -193,18 +232,20 @@ fn before(disturbance: Disturbance) -> BoxedStrategy<Before> {
 
 pub(super) fn schedule(disturbance: Disturbance) -> impl Strategy<Value = Schedule> {
     let length = prop_oneof![1 => 0_u64..200, 6 => 200..MOST];
-    let sources = vec(source(disturbance), 1..=if disturbance == Disturbance::None { 1 } else { 3 });
+    let sources =
+        vec(source(disturbance), 1..=if matches!(disturbance, Disturbance::None | Disturbance::Away) { 1 } else { 3 });
     let faults = match disturbance {
         Disturbance::Disk | Disturbance::All => vec(fault(), 1..3).boxed(),
         _ => Just(vec![]).boxed(),
     };
     let known = prop_oneof![3 => Just(true), 1 => Just(false)];
     (length, known, before(disturbance), any::<bool>(), sources, vec(reader(), 1..8), faults).prop_map(
-        |(length, size_is_known, before, quarantine, sources, readers, faults)| Schedule {
+        move |(length, size_is_known, before, quarantine, sources, readers, faults)| Schedule {
             length,
             size_is_known,
             before,
             quarantine,
+            cuts_nobody: matches!(disturbance, Disturbance::None | Disturbance::Away),
             sources,
             readers,
             faults,
