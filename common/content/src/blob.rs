@@ -8,8 +8,9 @@ use larder_oci::Digest;
 
 use crate::{
     buffers::Buffers,
+    counters::Counters,
     disk::Stored,
-    error::ReadError,
+    error::{FetchError, ReadError},
     feed::Sources,
     file::ContentFile,
     flight::{Follower, Turn, detour::Detour},
@@ -46,7 +47,8 @@ pub(crate) enum Origin {
 pub enum Chunk {
     /// Themselves.
     Bytes(Bytes),
-    /// Where they are: in this file, which is in memory there.
+    /// Where they are: in this file, which was in memory there a moment ago. Whoever sends them says so to
+    /// [`BlobBody::served`].
     File {
         /// The file.
         file: Arc<dyn AsFd + Send + Sync>,
@@ -55,6 +57,13 @@ pub enum Chunk {
         /// How many bytes.
         length: usize,
     },
+}
+
+/// Counts the bytes of a blob that were sent.
+#[derive(Debug, Clone)]
+pub struct Served {
+    counters: Arc<Counters>,
+    from_disk: bool,
 }
 
 /// The bytes of (a part of) a blob.
@@ -82,6 +91,17 @@ impl Blob {
     /// Whether it was here when it was asked for.
     pub fn is_stored(&self) -> bool {
         matches!(self.origin, Origin::Memory(_) | Origin::Disk(_))
+    }
+
+    /// Waits until its length is known: where no source says it, until all of it is here and verified. A reader that
+    /// fetches for itself never knows it before the end.
+    pub async fn measured(mut self) -> Result<Self, FetchError> {
+        if let Origin::Flight(follower) = &mut self.origin
+            && follower.total().is_none()
+        {
+            follower.landed().await?;
+        }
+        Ok(self)
     }
 
     /// All of its bytes.
@@ -122,19 +142,23 @@ impl BlobBody {
             Err(error) => return Some(Err(error)),
         };
         let length = match &chunk {
-            Chunk::Bytes(bytes) => bytes.len(),
+            Chunk::Bytes(bytes) => {
+                self.served().add(bytes.len());
+                bytes.len()
+            }
             Chunk::File { length, .. } => *length,
-        } as u64;
+        };
         if length == 0 {
             return None;
         }
-        self.offset += length;
-        let counters = self.blob.cache.counters();
-        match self.blob.origin {
-            Origin::Memory(_) | Origin::Disk(_) => counters.served_from_disk_bytes.add(length),
-            Origin::Flight(_) | Origin::Detour(_) => counters.served_from_download_bytes.add(length),
-        }
+        self.offset += length as u64;
         Some(Ok(chunk))
+    }
+
+    /// What counts the bytes of the last [`Chunk::File`] as they are sent. Other bytes count when they are given.
+    pub fn served(&self) -> Served {
+        let counters = Arc::clone(self.blob.cache.counters());
+        Served { counters, from_disk: self.blob.is_stored() }
     }
 
     /// The same as a stream, which ends after an error.
@@ -213,7 +237,19 @@ impl BlobBody {
     }
 }
 
-/// The next of `wanted` bytes at `offset`.
+// === impl Served ===
+
+impl Served {
+    /// So many bytes were sent.
+    pub fn add(&self, bytes: usize) {
+        let Counters { served_from_disk_bytes, served_from_download_bytes, .. } = &*self.counters;
+        let count = if self.from_disk { served_from_disk_bytes } else { served_from_download_bytes };
+        count.add(bytes as u64);
+    }
+}
+
+/// The next of `wanted` bytes at `offset`. A file that cannot be read shows here, where there may be another copy: so all
+/// that is to be sent is looked at.
 async fn take(
     file: &Arc<ContentFile>,
     offset: u64,

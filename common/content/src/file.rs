@@ -137,8 +137,8 @@ impl ContentFile {
         if read == 0 { Err(shorter()) } else { Ok(buffer.filled(read)) }
     }
 
-    /// Whether these bytes are in memory, as far as looking at the last of each [`STRIDE`] tells: reading them, or sending
-    /// them from the file, then waits for nothing.
+    /// Whether these bytes are in memory now, as far as looking at the last of each [`STRIDE`] tells. They may go before
+    /// they are sent: whoever sends them looks again (`larder_sendfile`).
     pub(crate) fn is_cached(&self, offset: u64, length: u64) -> bool {
         let Some(last) = length.checked_sub(1) else { return true };
         let mut looks = (0..=last / STRIDE).map(|stride| offset + last.min((stride + 1) * STRIDE - 1));

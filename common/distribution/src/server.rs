@@ -7,11 +7,13 @@
 
 mod headers;
 
+pub use headers::{asked_for, is_not_modified};
+
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::UnsyncBoxBody};
 use larder_content::{Blob, BlobBody, Chunk};
@@ -20,7 +22,7 @@ use larder_sendfile::Outbox;
 
 use crate::{
     error::{Code, Error},
-    range::{Requested, requested},
+    range::Requested,
     route::{Name, Route},
 };
 
@@ -91,19 +93,22 @@ async fn dispatch<R: Registry, B>(registry: &R, request: &Request<B>, route: Rou
             let answer = registry.manifest(&name, &reference, head).await?;
             Ok(manifest(request.headers(), answer, head))
         }
-        Route::Blob(name, digest) if head => {
-            let size = registry.blob_size(&name, &digest).await.map_err(no_blob)?;
-            let mut headers = headers::naming_blob(&digest);
-            headers.insert(header::CONTENT_LENGTH, size.into());
-            Ok(respond(StatusCode::OK, headers, empty()))
-        }
         Route::Blob(name, digest) => {
-            if headers::not_modified(request.headers(), &digest) {
+            let is_known = headers::is_not_modified(request.headers(), &digest);
+            if head || is_known {
                 // Only where it is, and is theirs to ask for.
-                registry.blob_size(&name, &digest).await.map_err(no_blob)?;
-                return Ok(respond(StatusCode::NOT_MODIFIED, headers::naming_blob(&digest), empty()));
+                let size = registry.blob_size(&name, &digest).await.map_err(no_blob)?;
+                let mut headers = headers::naming_blob(&digest);
+                if is_known {
+                    return Ok(respond(StatusCode::NOT_MODIFIED, headers, empty()));
+                }
+                headers.insert(header::CONTENT_LENGTH, size.into());
+                return Ok(respond(StatusCode::OK, headers, empty()));
             }
-            let content = registry.blob(&name, &digest).await.map_err(no_blob)?;
+            let mut content = registry.blob(&name, &digest).await.map_err(no_blob)?;
+            if request.version() < Version::HTTP_11 {
+                content = measured(content).await?;
+            }
             Ok(blob(request, &digest, content))
         }
         Route::Tags(_) => Err(Error::new(Code::NameUnknown, "this cache does not list tags: ask the registry itself")),
@@ -117,12 +122,22 @@ async fn dispatch<R: Registry, B>(registry: &R, request: &Request<B>, route: Rou
 
 fn manifest(request: &HeaderMap, answer: ManifestAnswer, head: bool) -> Response<Body> {
     let mut headers = headers::naming_manifest(&answer);
-    if headers::not_modified(request, &answer.digest) {
+    if headers::is_not_modified(request, &answer.digest) {
         return respond(StatusCode::NOT_MODIFIED, headers, empty());
     }
     headers::describe_manifest(&mut headers, answer.media_type, answer.size);
     let body = answer.content.filter(|_| !head).map_or_else(empty, full);
     respond(StatusCode::OK, headers, body)
+}
+
+/// HTTP/1.0 tells the end of a body without a length by closing, which is how one that broke ends as well: a client, or a
+/// proxy in front of it, would take what came for all.
+async fn measured(content: Blob) -> Result<Blob, Error> {
+    let content = content.measured().await.map_err(|error| Error::new(Code::BlobUnknown, error.to_string()))?;
+    match content.size() {
+        Some(_) => Ok(content),
+        None => Err(Error::new(Code::BlobUnknown, "its length is not known, which HTTP/1.0 needs")),
+    }
 }
 
 fn blob<B>(request: &Request<B>, digest: &Digest, content: Blob) -> Response<Body> {
@@ -132,10 +147,11 @@ fn blob<B>(request: &Request<B>, digest: &Digest, content: Blob) -> Response<Bod
         // Its length is not known yet, so neither can a range be: all of it, its end told by the framing.
         return respond(StatusCode::OK, headers, stream(content.read(), outbox));
     };
-    match requested(headers::range(request.headers(), digest), size) {
+    match headers::asked_for(request.headers(), digest, size) {
         Requested::All => {
             headers.insert(header::CONTENT_LENGTH, size.into());
-            respond(StatusCode::OK, headers, stream(content.read(), outbox))
+            // Not as many as there are by now: a server cuts off what is beyond the length it said.
+            respond(StatusCode::OK, headers, stream(content.read_range(0..size), outbox))
         }
         Requested::Part(range) => {
             headers::describe_part(&mut headers, &range, size);
@@ -194,21 +210,28 @@ fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body>
 
 /// A body of a blob. Where the connection can send from files, nothing of it passes through here.
 fn stream(body: BlobBody, outbox: Option<&Outbox>) -> Body {
-    let outbox = outbox.cloned();
-    let frames = stream::unfold(Some((body, outbox)), |state| async {
-        let (mut body, outbox) = state?;
+    let frames = stream::unfold(Some((body, outbox.cloned(), true)), |state| async {
+        let (mut body, outbox, is_first) = state?;
+        if let Some(outbox) = outbox.as_ref().filter(|_| is_first) {
+            // hyper asks for a body when all of the answer before has left its hands (`can_headers_buf`). The request it may
+            // take earlier, if the one before had a body.
+            outbox.clear();
+        }
         let chunk = match &outbox {
             None => body.next().await?,
             Some(outbox) => body.next_chunk().await?.map(|chunk| match chunk {
                 Chunk::Bytes(bytes) => bytes,
-                Chunk::File { file, offset, length } => outbox.put(file, offset, length),
+                Chunk::File { file, offset, length } => {
+                    let served = body.served();
+                    outbox.put(file, offset, length, move |sent| served.add(sent))
+                }
             }),
         };
         if chunk.is_err() {
             // hyper throws away what it has not flushed when a body fails, headers included; let it flush first.
             tokio::task::yield_now().await;
         }
-        let rest = chunk.is_ok().then_some((body, outbox));
+        let rest = chunk.is_ok().then_some((body, outbox, false));
         Some((chunk.map(Frame::data).map_err(Into::into), rest))
     });
     BodyExt::boxed_unsync(StreamBody::new(frames))

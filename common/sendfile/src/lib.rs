@@ -9,6 +9,7 @@
 //! (`writev(true)`): it queues buffers and writes them by `writev`. HTTP/2 and TLS do copy, so they must never be given a
 //! stand-in: a connection lends its [`Outbox`] to requests of HTTP/1 only, and only a plain TCP connection has one.
 
+mod memory;
 mod outbox;
 mod stream;
 

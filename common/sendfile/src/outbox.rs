@@ -2,8 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::AsFd,
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
@@ -20,45 +19,52 @@ static HOLE: LazyLock<Bytes> = LazyLock::new(|| vec![0; MOST].into());
 #[derive(Clone, Default)]
 pub struct Outbox(Arc<Mutex<VecDeque<Part>>>);
 
+/// A file that bytes are sent from.
+pub(crate) type Source = Arc<dyn AsFd + Send + Sync>;
+
+/// Is told how many bytes of a part were sent.
+type Sent = Box<dyn Fn(usize) + Send>;
+
 /// Bytes of a file.
 struct Part {
-    file: Arc<dyn AsFd + Send + Sync>,
+    file: Source,
     offset: u64,
     length: usize,
+    sent: Sent,
 }
 
 impl Outbox {
     /// Notes that the next stand-in on the connection means these bytes of `file`, at most [`MOST`] of them, and gives the
-    /// stand-in. It must be written to the connection next, and whole.
-    pub fn put(&self, file: Arc<dyn AsFd + Send + Sync>, offset: u64, length: usize) -> Bytes {
+    /// stand-in. It must be written to the connection next, and whole. `sent` is told each time how many of them left.
+    pub fn put(&self, file: Source, offset: u64, length: usize, sent: impl Fn(usize) + Send + 'static) -> Bytes {
         let length = length.min(MOST);
         if length > 0 {
-            self.lock().push_back(Part { file, offset, length });
+            self.lock().push_back(Part { file, offset, length, sent: Box::new(sent) });
         }
         HOLE.slice(..length)
     }
 
-    /// Sends at most `most` bytes of the first part by `send`, which is given the file, the offset and the length, and
-    /// gives how many it sent.
-    pub(crate) fn send(
-        &self,
-        most: usize,
-        send: impl FnOnce(BorrowedFd<'_>, u64, usize) -> io::Result<usize>,
-    ) -> io::Result<usize> {
+    /// Forgets what was noted and not sent: what a server cut off of an answer must not leave as part of the next. To be
+    /// called when all stand-ins so far were written, or never will be.
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// What is to be sent next: the file, the offset, and how many bytes.
+    pub(crate) fn next(&self) -> Option<(Source, u64, usize)> {
+        self.lock().front().map(|part| (Arc::clone(&part.file), part.offset, part.length))
+    }
+
+    /// So many bytes of what was next were sent.
+    pub(crate) fn sent(&self, bytes: usize) {
         let mut parts = self.lock();
-        let Some(part) = parts.front_mut() else {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a stand-in that stands for nothing"));
-        };
-        let sent = send(part.file.as_fd(), part.offset, part.length.min(most))?;
-        if sent == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a file became shorter while it was sent"));
-        }
-        part.offset += sent as u64;
-        part.length -= sent;
+        let Some(part) = parts.front_mut() else { return };
+        (part.sent)(bytes);
+        part.offset += bytes as u64;
+        part.length = part.length.saturating_sub(bytes);
         if part.length == 0 {
             parts.pop_front();
         }
-        Ok(sent)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Part>> {

@@ -2,8 +2,9 @@
 
 use std::{
     io::{self, IoSlice},
-    os::fd::BorrowedFd,
+    os::fd::{AsFd as _, BorrowedFd},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -14,9 +15,13 @@ use rustix::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
+    task::JoinHandle,
 };
 
-use crate::outbox::{Outbox, is_stand_in};
+use crate::{
+    memory,
+    outbox::{Outbox, Source, is_stand_in},
+};
 
 /// Most bytes that one connection sends while others wait for their turn. A socket whose client is quick never fills up:
 /// without an end, 16 clients got 0.1 to 1.7 GB each of the same server in the same time, now 0.5 to 1.0. Of 256 KiB to
@@ -30,12 +35,16 @@ pub struct SendfileStream {
     outbox: Outbox,
     /// Bytes sent since others had their turn.
     turn: usize,
+    /// How many of the bytes to send next were in memory when that was looked at, since when nothing was waited for.
+    in_memory: usize,
+    /// Bringing that many of them to memory.
+    bringing: Option<(JoinHandle<io::Result<()>>, usize)>,
 }
 
 impl SendfileStream {
     /// Wraps a connection.
     pub fn new(tcp: TcpStream) -> Self {
-        Self { tcp, outbox: Outbox::default(), turn: 0 }
+        Self { tcp, outbox: Outbox::default(), turn: 0, in_memory: 0, bringing: None }
     }
 
     /// What it is to send from files.
@@ -62,27 +71,67 @@ impl SendfileStream {
     fn poll_send(&mut self, context: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
         if self.turn >= TURN {
             self.turn = 0;
+            self.in_memory = 0;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
+        let Some((file, offset, length)) = self.outbox.next() else {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "a stand-in that stands for nothing")));
+        };
+        let length = length.min(most).min(TURN - self.turn);
         loop {
+            // Before looking: a client that takes nothing may do so for as long as it takes memory to be needed elsewhere.
             let ready = self.tcp.poll_write_ready(context)?;
             if ready.is_pending() {
                 self.turn = 0;
+                self.in_memory = 0;
                 return Poll::Pending;
             }
-            let sent = self.tcp.try_io(Interest::WRITABLE, || {
-                self.outbox
-                    .send(most.min(TURN - self.turn), |file, offset, length| send_from(&self.tcp, file, offset, length))
-            });
+            ready!(self.poll_memory(context, &file, offset, length))?;
+            let length = length.min(self.in_memory);
+            let sent = self.tcp.try_io(Interest::WRITABLE, || send_from(&self.tcp, file.as_fd(), offset, length));
             match sent {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                outcome => {
-                    self.turn += outcome.as_ref().map_or(0, |sent| *sent);
-                    return Poll::Ready(outcome);
+                Ok(0) => {
+                    let error = io::Error::new(io::ErrorKind::UnexpectedEof, "a file became shorter while it was sent");
+                    return Poll::Ready(Err(error));
                 }
+                Ok(sent) => {
+                    self.turn += sent;
+                    self.in_memory -= sent.min(self.in_memory);
+                    self.outbox.sent(sent);
+                    return Poll::Ready(Ok(sent));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
+    }
+
+    /// Waits until some of these bytes, the next to send, are in memory: all who share this thread would wait for the disk
+    /// with a connection that sends what is not. That still happens with a page that goes, or is missed, between two looks,
+    /// and where the file system must read to find out where a file's bytes are.
+    fn poll_memory(
+        &mut self,
+        context: &mut Context<'_>,
+        file: &Source,
+        offset: u64,
+        length: usize,
+    ) -> Poll<io::Result<()>> {
+        if self.bringing.is_none() {
+            if self.in_memory > 0 {
+                return Poll::Ready(Ok(()));
+            }
+            if memory::holds(file.as_fd(), offset, length) {
+                self.in_memory = length;
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let (task, length) =
+            self.bringing.get_or_insert_with(|| (memory::bring(Arc::clone(file), offset, length), length));
+        let brought = ready!(Pin::new(task).poll(context));
+        self.in_memory = *length;
+        self.bringing = None;
+        Poll::Ready(brought.map_err(io::Error::other).flatten())
     }
 }
 
@@ -142,68 +191,4 @@ impl AsyncWrite for SendfileStream {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        fs::File,
-        io::{Read as _, Write as _},
-        sync::Arc,
-    };
-
-    use tokio::{io::AsyncWriteExt as _, net::TcpListener};
-
-    use super::*;
-
-    async fn pair() -> (SendfileStream, std::net::TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        (SendfileStream::new(listener.accept().await.unwrap().0), client)
-    }
-
-    fn file(content: &[u8]) -> Arc<File> {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(content).unwrap();
-        Arc::new(file)
-    }
-
-    #[tokio::test]
-    async fn stand_ins_among_other_bytes_are_the_files_bytes() {
-        let content: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
-        let (mut stream, mut client) = pair().await;
-        let reading = std::thread::spawn(move || {
-            let mut all = Vec::new();
-            client.read_to_end(&mut all).unwrap();
-            all
-        });
-        let (outbox, file) = (stream.outbox(), file(&content));
-        let first = outbox.put(Arc::clone(&file) as _, 100, 900_000);
-        let second = outbox.put(file as _, 2_000_000, 1_000_000);
-        for bytes in [&b"head"[..], &first, b"between", &second, b"end"] {
-            stream.write_all(bytes).await.unwrap();
-        }
-        drop(stream);
-        let expected = [b"head", &content[100..900_100], b"between", &content[2_000_000..], b"end"].concat();
-        assert!(reading.join().unwrap() == expected);
-    }
-
-    #[tokio::test]
-    async fn vectored_writes_stop_where_a_stand_in_begins() {
-        let (mut stream, mut client) = pair().await;
-        let stand_in = stream.outbox().put(file(b"0123456789") as _, 2, 5);
-        let slices = [IoSlice::new(b""), IoSlice::new(b"ab"), IoSlice::new(&stand_in), IoSlice::new(b"cd")];
-        assert_eq!(stream.write_vectored(&slices).await.unwrap(), 2);
-        assert_eq!(stream.write_vectored(&slices[2..]).await.unwrap(), 5);
-        assert_eq!(stream.write_vectored(&slices[3..]).await.unwrap(), 2);
-        drop(stream);
-        let mut all = String::new();
-        client.read_to_string(&mut all).unwrap();
-        assert_eq!(all, "ab23456cd");
-    }
-
-    #[tokio::test]
-    async fn a_file_that_became_shorter_is_an_error() {
-        let (mut stream, _client) = pair().await;
-        let stand_in = stream.outbox().put(file(b"short") as _, 3, 10);
-        assert_eq!(stream.write(&stand_in).await.unwrap(), 2);
-        assert_eq!(stream.write(&stand_in[2..]).await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
-    }
-}
+mod tests;

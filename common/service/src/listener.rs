@@ -2,12 +2,15 @@
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
     io,
     net::SocketAddr,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -22,7 +25,7 @@ use larder_sendfile::{Outbox, SendfileStream};
 use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -36,6 +39,9 @@ const HTTP2_PING: Duration = Duration::from_secs(8);
 const HTTP2_PONG: Duration = Duration::from_secs(5);
 /// How long a client may take nothing of an answer that is there for it, in milliseconds.
 const STALLED_MS: u32 = 120_000;
+/// How many connections may wait to be taken. When a cluster pulls, all of it comes at once; whoever finds no room tries
+/// again a second later. The kernel takes no more than `net.core.somaxconn`, 4096 unless it was changed.
+const BACKLOG: u32 = 4096;
 
 /// A bound port.
 #[derive(Debug)]
@@ -63,7 +69,7 @@ impl Listener {
     pub async fn bind(addresses: &[SocketAddr], tls: Option<ServerConfig>) -> io::Result<Self> {
         let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "there is no address to listen on");
         for address in addresses {
-            match TcpListener::bind(address).await {
+            match listen(*address) {
                 Ok(socket) => return Ok(Self { socket, tls: tls.map(Arc::new), lanes: Lanes::default() }),
                 Err(error) => failure = explain(*address, &error),
             }
@@ -124,9 +130,14 @@ impl Listener {
             // A client that takes nothing of its answer holds memory and descriptors: the kernel drops it in time.
             let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, STALLED_MS);
             let (server, handler, watcher) = (server.clone(), Arc::clone(&handler), graceful.watcher());
-            let acceptor = acceptor.clone();
+            let (acceptor, shutdown) = (acceptor.clone(), shutdown.clone());
             let serve = async move |stream| {
-                let Some((stream, outbox)) = secure(stream, acceptor).await else { return };
+                let secured = tokio::select! {
+                    biased;
+                    secured = secure(stream, acceptor) => secured,
+                    () = shutdown.begun() => None,
+                };
+                let Some((stream, outbox)) = secured else { return };
                 let spoke = Arc::new(AtomicBool::new(false));
                 let heard = Arc::clone(&spoke);
                 let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
@@ -140,14 +151,23 @@ impl Listener {
                     async move { Ok::<_, Infallible>(handler.handle(request).await.map(|body| body.map_err(Into::into))) }
                 });
                 let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
-                // Which version of HTTP is spoken shows only by what is said: hyper waits for that without end.
-                let silence = async {
-                    tokio::time::sleep(PATIENCE).await;
-                    if spoke.load(Ordering::Relaxed) {
-                        std::future::pending::<()>().await;
+                // Which version of HTTP is spoken shows only by what is said: hyper waits for that without end. And who has
+                // asked for nothing when the end begins is not waited for.
+                let mut silence = pin!(async {
+                    tokio::select! {
+                        () = tokio::time::sleep(PATIENCE) => {}
+                        () = shutdown.begun() => {}
                     }
-                };
+                });
+                let silence =
+                    poll_fn(
+                        |context| {
+                            if spoke.load(Ordering::Relaxed) { Poll::Pending } else { silence.as_mut().poll(context) }
+                        },
+                    );
                 tokio::select! {
+                    // What was said shows when the connection had its turn.
+                    biased;
                     ended = watcher.watch(connection) => if let Err(error) = ended {
                         // A client that goes away is no event; a body that broke was logged where it broke.
                         tracing::debug!(%peer, %error, "connection ended");
@@ -165,6 +185,14 @@ impl Listener {
             tracing::warn!(running, "cut connections that did not end in time");
         }
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Or a port could not be had again while connections of the process before linger.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn explain(address: SocketAddr, error: &io::Error) -> io::Error {

@@ -112,6 +112,13 @@ impl Table {
         self.row(case, server)?.median(|sample| sample.figures[column])
     }
 
+    /// The most that a column ever was, disturbed or not.
+    pub(crate) fn most(&self, case: &str, server: Kind, title: &str) -> Option<f64> {
+        let column = self.columns.iter().position(|column| column.title == title)?;
+        let figures = self.row(case, server)?.samples.iter().map(|sample| sample.figures[column]);
+        figures.filter(|figure| !figure.is_nan()).max_by(f64::total_cmp)
+    }
+
     /// The median's relation to that of the reference: a ratio, or a difference.
     pub(crate) fn relation(&self, case: &str, server: Kind, title: &str) -> Option<f64> {
         let (own, other) = (self.median(case, server, title)?, self.median(case, self.reference, title)?);
@@ -205,6 +212,7 @@ mod tests {
         assert_eq!(table.relation("1", Kind::Hub, "GB/s"), Some(2.0));
         assert_eq!(table.relation("1", Kind::Hub, "ms"), Some(20.0));
         assert_eq!(table.relation("1", Kind::Hub, "RSS"), None);
+        assert_eq!(table.most("1", Kind::Nginx, "GB/s"), Some(9.0));
         assert_eq!(table.median("2", Kind::Hub, "GB/s"), None);
         assert_eq!(table.median("1", Kind::Agent, "GB/s"), None);
     }

@@ -98,6 +98,11 @@ impl<'a> Place<'a> {
         self.figure(|table| table.median(self.case, self.server, title))
     }
 
+    /// The most that a column ever was.
+    pub(super) fn most(self, title: &str) -> Figure {
+        self.figure(|table| table.most(self.case, self.server, title))
+    }
+
     /// Its relation to the reference's.
     pub(super) fn relation(self, title: &str) -> Figure {
         self.figure(|table| table.relation(self.case, self.server, title))

@@ -5,14 +5,16 @@
 
 #![allow(clippy::missing_panics_doc, reason = "a panic is how a target reports")]
 
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use larder_content::{
     index,
     pieces::{Journal, List},
 };
 use larder_distribution::{
-    challenge,
+    challenge::{self, Challenge},
     range::{Requested, content_range, requested},
     route::{Name, Route},
+    server,
 };
 use larder_oci::{Digest, Manifest, Reference};
 
@@ -43,10 +45,41 @@ pub fn range(data: &[u8]) {
     }
 }
 
-/// `WWW-Authenticate`, in several lines.
+/// Headers, a line each: what of them is a challenge as `WWW-Authenticate` has it, and what of them asks for a part of a
+/// blob, or whether it is another one.
 pub fn headers(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let _ = challenge::choose(text.lines());
+    let each: Vec<Challenge> = text.lines().filter_map(|line| challenge::choose([line])).collect();
+    let bearer = each.iter().find(|challenge| matches!(challenge, Challenge::Bearer { .. }));
+    assert_eq!(challenge::choose(text.lines()).as_ref(), bearer.or(each.first()), "{text:?}");
+
+    let mut headers = HeaderMap::new();
+    for (name, value) in text.lines().filter_map(|line| line.split_once(':')) {
+        if let (Ok(name), Ok(value)) = (name.trim().parse::<HeaderName>(), HeaderValue::from_str(value.trim())) {
+            headers.append(name, value);
+        }
+    }
+    let digest = Digest::sha256(b"");
+    let etag = format!("\"{digest}\"");
+    let has = |name, matches: &dyn Fn(&str) -> bool| {
+        headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).any(matches)
+    };
+    if server::is_not_modified(&headers, &digest) {
+        let names = |value: &str| value.contains('*') || value.contains(&digest.to_string());
+        assert!(has(header::IF_NONE_MATCH, &names), "{headers:?}");
+    }
+    for size in [0, 1, 1000, u64::MAX] {
+        match server::asked_for(&headers, &digest, size) {
+            Requested::All => {}
+            asked => {
+                assert!(has(header::RANGE, &|value| value.starts_with("bytes=")), "{headers:?}");
+                assert!(!headers.contains_key(header::IF_RANGE) || has(header::IF_RANGE, &|value| value == etag));
+                if let Requested::Part(range) = asked {
+                    assert!(range.start < range.end && range.end <= size, "{headers:?} of {size}: {range:?}");
+                }
+            }
+        }
+    }
 }
 
 /// A request's path and query.

@@ -256,6 +256,20 @@ impl Follower {
         }
     }
 
+    /// Waits until all of the blob is here and verified. An error says that it never will be.
+    pub(crate) async fn landed(&mut self) -> Result<(), FetchError> {
+        loop {
+            self.ticks.borrow_and_update();
+            match &self.flight.state().outcome {
+                Outcome::Landed => return Ok(()),
+                Outcome::Failed(error) => return Err(error.clone()),
+                Outcome::Adrift(..) => return Err(FetchError::abandoned()),
+                Outcome::Flying => {}
+            }
+            self.changed().await?;
+        }
+    }
+
     /// Length of the blob, where it is known by now.
     pub(crate) fn total(&self) -> Option<u64> {
         self.flight.state().progress.total

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use larder_oci::{Digest, MediaType};
 
 use super::ManifestAnswer;
+use crate::range::{Requested, requested};
 
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
@@ -62,8 +63,8 @@ pub(super) fn mark(headers: &mut HeaderMap) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
-/// `If-None-Match` against a strong validator that is the digest.
-pub(super) fn not_modified(request: &HeaderMap, digest: &Digest) -> bool {
+/// `If-None-Match` against a strong validator that is the digest (RFC 9110, section 13.1.2).
+pub fn is_not_modified(request: &HeaderMap, digest: &Digest) -> bool {
     if !request.contains_key(header::IF_NONE_MATCH) {
         return false;
     }
@@ -75,11 +76,11 @@ pub(super) fn not_modified(request: &HeaderMap, digest: &Digest) -> bool {
     })
 }
 
-/// The `Range` that is asked for, unless `If-Range` says that it is of other content.
-pub(super) fn range<'a>(request: &'a HeaderMap, digest: &Digest) -> Option<&'a str> {
-    let range = request.get(header::RANGE)?.to_str().ok()?;
+/// What of content of `size` bytes is asked for: by `Range`, unless `If-Range` says that it is of other content.
+pub fn asked_for(request: &HeaderMap, digest: &Digest, size: u64) -> Requested {
+    let Some(range) = request.get(header::RANGE).and_then(|range| range.to_str().ok()) else { return Requested::All };
     let is_same = |value: &HeaderValue| value.as_bytes() == etag(&digest.to_string()).as_bytes();
-    request.get(header::IF_RANGE).is_none_or(is_same).then_some(range)
+    if request.get(header::IF_RANGE).is_none_or(is_same) { requested(Some(range), size) } else { Requested::All }
 }
 
 fn name(headers: &mut HeaderMap, digest: &Digest) {

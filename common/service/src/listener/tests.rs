@@ -34,6 +34,49 @@ async fn who_asks_for_nothing_is_not_kept() {
     serving.await.unwrap();
 }
 
+/// A server that has no certificate gets as far as a ClientHello, and there is none.
+fn tls() -> ServerConfig {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    builder.with_no_client_auth().with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_for_nothing_does_not_hold_up_a_stop() {
+    for (tls, said) in [
+        (None, &b""[..]),
+        (None, b"GET / HT"),
+        (None, b"GET / HTTP/1.1\r\nHost"),
+        (None, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        (Some(tls()), b""),
+        (Some(tls()), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+    ] {
+        let listener = Listener::bind(&["127.0.0.1:0".parse().unwrap()], tls).await.unwrap();
+        let (address, shutdown) = (listener.address().unwrap(), Shutdown::new(Duration::from_secs(60)));
+        let serving = tokio::spawn(listener.serve(Hello, shutdown.clone()));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(said).await.unwrap();
+        // It is heard of before the end: the time that passes is none where somebody waits for nothing but time.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let start = tokio::time::Instant::now();
+        shutdown.begin();
+        serving.await.unwrap();
+        assert!(start.elapsed() < Duration::from_secs(1), "{said:?}: {:?}", start.elapsed());
+    }
+}
+
+/// They wait to be taken, and none is sent away.
+#[tokio::test]
+async fn many_who_come_at_once_find_room() {
+    let listener = Listener::bind(&["127.0.0.1:0".parse().unwrap()], None).await.unwrap();
+    let address = listener.address().unwrap();
+    let mut waiting = Vec::new();
+    for number in 0..300 {
+        let connected = tokio::time::timeout(Duration::from_secs(5), TcpStream::connect(address)).await;
+        waiting.push(connected.unwrap_or_else(|_| panic!("number {number} found no room")).unwrap());
+    }
+}
+
 #[tokio::test]
 async fn a_port_that_is_taken_is_named() {
     let address = ["127.0.0.1:0".parse().unwrap()];

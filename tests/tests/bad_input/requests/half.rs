@@ -1,6 +1,7 @@
 //! Clients that do not come to the point.
 
 use std::{
+    net::TcpStream,
     thread,
     time::{Duration, Instant},
 };
@@ -116,7 +117,12 @@ pub(super) fn no_handshake(rig: &Rig, report: &mut Report) -> Result<()> {
             wrong,
         );
     }
+    let silent = rig.inside(|| TcpStream::connect(hub.address()))??;
+    let start = Instant::now();
     let ended = hub.stop(PATIENCE)?;
+    let wrong = (start.elapsed() > SOON).then(|| "it takes too long".to_owned());
+    report.row("SIGTERM, and no handshake", "hub", "ended", start.elapsed(), wrong);
+    drop(silent);
     report.holds(ended.code() == Some(0), format!("the hub with TLS ended with {ended}"));
     Ok(())
 }

@@ -11,6 +11,7 @@ pub(super) type Odd = (&'static str, Vec<u8>, &'static [u16]);
 pub(super) fn all(image: &Image) -> Vec<Odd> {
     let manifest = "/v2/library/tiny/manifests/1";
     let blob = format!("/v2/library/tiny/blobs/{}", image.config_digest());
+    let layer = format!("/v2/library/tiny/blobs/{}", image.layers()[image.layers().len() - 1].digest());
     let of = |method: &str| request(&format!("{method} {manifest}"), &[], b"");
     let get = |headers: &[&str], body: &[u8]| request(&format!("GET {manifest}"), headers, body);
     let raw = |text: &str| text.as_bytes().to_vec();
@@ -47,6 +48,7 @@ pub(super) fn all(image: &Image) -> Vec<Odd> {
         ("Content-Type: application/grpc", get(&["Content-Type: application/grpc"], b""), &[200, 400, 415]),
         ("HTTP/1.0", raw(&format!("GET {manifest} HTTP/1.0\r\n\r\n")), &[200]),
         ("HTTP/1.0, a blob", raw(&format!("GET {blob} HTTP/1.0\r\n\r\n")), &[200]),
+        ("HTTP/1.0, a large layer", raw(&format!("GET {layer} HTTP/1.0\r\n\r\n")), &[200]),
         ("HTTP/0.9", raw(&format!("GET {manifest}\r\n\r\n")), &[400, 0]),
         ("HTTP/1.1 without Host", raw(&format!("GET {manifest} HTTP/1.1\r\nConnection: close\r\n\r\n")), &[200, 400]),
         ("HTTP/2.0 in words", raw(&format!("GET {manifest} HTTP/2.0\r\n\r\n")), &[400, 505, 0]),

@@ -22,23 +22,27 @@ enum Part {
     None,
 }
 
+/// Of the configuration, which is in memory, and of a layer of several MiB, which leaves by sendfile.
 pub(super) fn all(rig: &Rig, world: &World<'_>, image: &Image, report: &mut Report) -> Result<()> {
     let blobs = image.blobs();
-    let blob = blobs.iter().find(|blob| blob.digest() == image.config_digest()).context("it has a configuration")?;
-    let content = blob.bytes()?;
-    for (range, part) in ranges(content.len()) {
-        for tier in TIERS {
-            let headers: Vec<String> = range.iter().map(|value| format!("Range: {value}")).collect();
-            let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
-            let line = format!("GET /v2/library/tiny/blobs/{}", blob.digest());
-            let reply = wire::send(rig, &To::Tcp(world.address(tier)), &request(&line, &headers, b""), SOON)?;
-            let wrong = match reply.first() {
-                None => Some("no answer".to_owned()),
-                Some(answer) => judge(&answer, &part, &content),
-            };
-            let mut what = range.join(" and ");
-            what.truncate(40);
-            report.row(format!("Range: {what}"), tier, reply.brief(), reply.took, wrong);
+    let config = blobs.iter().find(|blob| blob.digest() == image.config_digest()).context("it has a configuration")?;
+    let layer = blobs.iter().max_by_key(|blob| blob.size()).context("it has layers")?;
+    for (kind, blob) in [("config", config), ("layer", layer)] {
+        let content = blob.bytes()?;
+        for (range, part) in ranges(content.len()) {
+            for tier in TIERS {
+                let headers: Vec<String> = range.iter().map(|value| format!("Range: {value}")).collect();
+                let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+                let line = format!("GET /v2/library/tiny/blobs/{}", blob.digest());
+                let reply = wire::send(rig, &To::Tcp(world.address(tier)), &request(&line, &headers, b""), SOON)?;
+                let wrong = match reply.first() {
+                    None => Some("no answer".to_owned()),
+                    Some(answer) => judge(&answer, &part, &content),
+                };
+                let mut what = range.join(" and ");
+                what.truncate(40);
+                report.row(format!("Range of a {kind}: {what}"), tier, reply.brief(), reply.took, wrong);
+            }
         }
     }
     Ok(())
@@ -84,5 +88,11 @@ fn ranges(length: usize) -> Vec<(Vec<String>, Part)> {
         ("bytes".to_owned(), Part::All),
     ];
     let one = rows.into_iter().map(|(range, part)| (vec![range], part));
-    one.chain([(vec!["bytes=0-0".to_owned(), "bytes=5-6".to_owned()], Part::Of(0, 0))]).collect()
+    // Across the borders of what is sent at once.
+    let borders = [1 << 20, 4 << 20, 8 << 20].into_iter().filter(|border| border + 70_000 < length);
+    let across = borders.map(|border: usize| {
+        let (first, last) = (border - 70_000, border + 70_000);
+        (vec![format!("bytes={first}-{last}")], Part::Of(first, last))
+    });
+    one.chain(across).chain([(vec!["bytes=0-0".to_owned(), "bytes=5-6".to_owned()], Part::Of(0, 0))]).collect()
 }

@@ -1,0 +1,46 @@
+//! Whether bytes of a file are in memory, and bringing them there.
+
+use std::{
+    io::{self, IoSliceMut},
+    os::fd::{AsFd, BorrowedFd},
+};
+
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use tokio::task::JoinHandle;
+
+use crate::outbox::Source;
+
+/// How far apart looks are, in bytes: a turn has two, at its ends. A look takes 0.3 µs, so that these cost 1 % of what
+/// sending takes. A third one was 2 %.
+const STRIDE: usize = 512 * 1024;
+/// Read at once when bytes are brought to memory.
+const SCRATCH: usize = 64 * 1024;
+
+/// Whether these bytes are in memory, as far as looking at the first of each [`STRIDE`] and at the last tells: what is gone
+/// is gone from the front, what has not come yet is missing at the end. A file system that cannot say is taken for no.
+pub(crate) fn holds(file: BorrowedFd<'_>, offset: u64, length: usize) -> bool {
+    let Some(last) = length.checked_sub(1) else { return true };
+    (0..last).step_by(STRIDE).chain([last]).all(|at| {
+        let mut byte = [0];
+        // Nothing at all is the end of the file: whoever sends will see it.
+        preadv2(file, &mut [IoSliceMut::new(&mut byte)], offset + at as u64, ReadWriteFlags::NOWAIT).is_ok()
+    })
+}
+
+/// Brings these bytes to memory, on a thread that may wait.
+pub(crate) fn bring(file: Source, offset: u64, length: usize) -> JoinHandle<io::Result<()>> {
+    tokio::task::spawn_blocking(move || {
+        let mut scratch = vec![0; SCRATCH.min(length)];
+        let (mut at, end) = (offset, offset + length as u64);
+        while at < end {
+            let most = scratch.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+            match rustix::io::pread(file.as_fd(), &mut scratch[..most], at) {
+                Ok(0) => break,
+                Ok(read) => at += read as u64,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    })
+}
