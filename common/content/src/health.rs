@@ -24,9 +24,10 @@ impl Health {
         *self.lock() = Some(Failure { what: error.to_string(), wanted: disk::wanted(error) });
     }
 
-    /// A write worked; whether it is the first after a failure.
-    pub(crate) fn works(&self) -> bool {
-        self.lock().take().is_some()
+    /// A write of so many bytes worked; whether the disk works again by that. A small file may fit where the next blob
+    /// does not.
+    pub(crate) fn works(&self, bytes: u64) -> bool {
+        self.lock().take_if(|failure| bytes >= failure.wanted).is_some()
     }
 
     /// Why the disk cannot be used.
@@ -55,8 +56,8 @@ mod tests {
         health.failed(&io::ErrorKind::ReadOnlyFilesystem.into());
         assert!(health.failure().is_some() && health.wants() == 0);
         health.failed(&io::ErrorKind::StorageFull.into());
-        assert!(health.wants() > 0);
-        assert!(health.works() && !health.works());
+        assert!(health.wants() > 0 && !health.works(1000));
+        assert!(health.works(u64::MAX) && !health.works(u64::MAX));
         assert_eq!((health.failure(), health.wants()), (None, 0));
     }
 }

@@ -231,6 +231,7 @@ impl PullThrough {
     /// memory.
     pub async fn put(&self, digest: &Digest, content: Bytes) -> io::Result<()> {
         let (hangar, digest) = (Arc::clone(&self.hangar), *digest);
+        let size = content.len() as u64;
         let put = move || {
             if !digest.matches(&content) {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, format!("content is not {digest}")));
@@ -239,7 +240,7 @@ impl PullThrough {
         };
         let outcome = tokio::task::spawn_blocking(put).await.map_err(io::Error::other).flatten();
         match &outcome {
-            Ok(()) => self.hangar.disk_works(),
+            Ok(()) => self.hangar.disk_works(size),
             Err(error) => self.hangar.disk_failed(error),
         }
         outcome
@@ -285,7 +286,7 @@ impl PullThrough {
         let wanted = self.hangar.health.wants();
         let outcome = self.on_disk_thread(move |disk| disk.probe(wanted)).await;
         match &outcome {
-            Ok(()) => self.hangar.disk_works(),
+            Ok(()) => self.hangar.disk_works(u64::MAX),
             Err(error) => self.hangar.health.failed(error),
         }
         outcome.map_err(|error| error.to_string())

@@ -62,9 +62,9 @@ impl Hangar {
         }
     }
 
-    /// The disk was written.
-    pub(crate) fn disk_works(&self) {
-        if self.health.works() {
+    /// So many bytes were written to the disk.
+    pub(crate) fn disk_works(&self, bytes: u64) {
+        if self.health.works(bytes) {
             tracing::info!("the cache's disk works again");
         }
     }

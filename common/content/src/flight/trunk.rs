@@ -446,7 +446,8 @@ impl Flight {
         let committed = tokio::task::spawn_blocking(commit).await.map_err(io::Error::other).flatten();
         match committed {
             Ok(proof) => {
-                self.hangar.disk_works();
+                let size = self.state().progress.passed();
+                self.hangar.disk_works(size);
                 // Readers of the flight read the blob's file: it is in use.
                 if let Some(proof) = proof {
                     let _ = self.kept.set(proof);

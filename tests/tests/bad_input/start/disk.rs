@@ -41,12 +41,12 @@ enum Thing {
 /// Where, below the hub's folder.
 const REFUSED: &[(&str, &str, Thing)] = &[
     ("folder: its lock is a folder", "larder/lock", Thing::Folder),
-    ("folder: its index is a folder", "larder/index", Thing::Folder),
     ("folder: partials is a file", "larder/partials", Thing::File),
 ];
 
 const SERVED: &[(&str, &str, Thing)] = &[
     ("folder: its index is noise", "larder/index", Thing::File),
+    ("folder: its index is a folder", "larder/index", Thing::Folder),
     ("folder: a download that never ended", "larder/partials/sha256-00.0", Thing::File),
     ("folder: docker is a file", "docker", Thing::File),
     ("folder: blobs is a file", "docker/registry/v2/blobs", Thing::File),
