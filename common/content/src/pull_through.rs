@@ -127,9 +127,14 @@ impl PullThrough {
         self.hangar.disk.touch(digest);
     }
 
-    /// Whether the blob `digest` is kept from everybody, because its last download went wrong a short while ago.
-    pub fn is_shut_out(&self, digest: &Digest) -> bool {
-        self.hangar.quarantine.holds(digest)
+    /// Says no to whoever wants the blob `digest` while it is kept from everybody, because its last download went wrong a
+    /// short while ago.
+    pub fn admit(&self, digest: &Digest) -> Result<(), FetchError> {
+        if self.hangar.quarantine.holds(digest) {
+            let detail = "its last download went wrong a short while ago";
+            return Err(SourceError::new("cache", Fault::Skipped, detail).into());
+        }
+        Ok(())
     }
 
     /// The blob `digest` if it is here; asks nobody.
@@ -169,10 +174,7 @@ impl PullThrough {
             self.hangar.counters.hits.add(1);
             return Ok(self.blob(digest, origin, &sources));
         }
-        if self.hangar.quarantine.holds(digest) {
-            let detail = "its last download went wrong a short while ago";
-            return Err(SourceError::new("cache", Fault::Skipped, detail).into());
-        }
+        self.admit(digest)?;
         let mut failed = None;
         let flight = loop {
             match self.join_or_start(digest, size, &sources, failed.as_ref()) {

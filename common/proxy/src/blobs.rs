@@ -30,11 +30,7 @@ impl Proxy {
         {
             return Ok(size);
         }
-        if self.shared.content.is_shut_out(digest) {
-            return Err(
-                SourceError::new("cache", Fault::Skipped, "its last download went wrong a short while ago").into()
-            );
-        }
+        self.shared.content.admit(digest)?;
         let source = target.upstream.blobs(&target.repository.name);
         let size = self.ask_for_blob(target, digest, source.as_ref()).await?;
         let unsaid = || SourceError::new(source.name(), Fault::Invalid, "did not say how long a blob is").into();
