@@ -187,7 +187,12 @@ mod tests {
             stall: std::time::Duration::from_secs(30),
             health: Health::default(),
         });
-        let flight = Flight::new(Digest::sha256(b"x"), Some(100), Arc::new([]), None, hangar);
+        let flight = Flight::new(
+            crate::flight::Ask { digest: &Digest::sha256(b"x"), size: Some(100) },
+            Arc::new([]),
+            None,
+            hangar,
+        );
         let file = Arc::new(ContentFile::open_or_create(&folder.path().join("partial")).unwrap());
         let leg = Leg { flight: Arc::clone(&flight), try_number: 0, range: 10..20, file, journal: None };
         let write = |at| {

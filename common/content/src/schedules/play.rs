@@ -245,7 +245,7 @@ fn judge_fetches(schedule: &Schedule, sources: &[Arc<Scripted>]) -> Result<(), S
 /// Waits until no download is under way.
 async fn settle(cache: &PullThrough) -> Result<(), String> {
     for _ in 0..10_000 {
-        if cache.idle() {
+        if cache.downloads() == 0 {
             return Ok(());
         }
         sleep(Duration::from_secs(30)).await;

@@ -85,7 +85,7 @@ impl Rig {
 
     /// Waits until no download is under way.
     async fn settle(&self) {
-        while !self.cache.idle() {
+        while self.cache.downloads() > 0 {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

@@ -1,0 +1,148 @@
+//! The trunk of a flight: from the first byte to the last, through whatever breaks on the way.
+
+mod attempt;
+mod fetching;
+mod landing;
+
+use std::{collections::BTreeSet, io, sync::Arc};
+
+use tokio::time::Instant;
+
+use super::{
+    Flight, Outcome,
+    corruption::Corruption,
+    progress::Progress,
+    writer::{Stuck, Writer},
+};
+use crate::{
+    error::FetchError,
+    feed::Sources,
+    partial::Partial,
+    pieces::List,
+    source::{Fault, SourceError},
+};
+
+/// Most bytes that are hashed in one go: readers follow.
+const STRIDE: u64 = 4 << 20;
+
+/// Why a try ended without a blob.
+enum Failure {
+    /// The sources.
+    Source(SourceError),
+    /// The disk.
+    Disk(Option<Box<Writer>>, io::Error),
+    /// What came is not what the digest names.
+    Wrong { error: SourceError, givers: BTreeSet<usize>, mixed: bool },
+}
+
+/// A verified blob that has not got its name yet.
+struct Verified {
+    partial: Option<Partial>,
+    list: Option<List>,
+}
+
+impl Flight {
+    /// Downloads, and makes the result a blob. Returns when it is one, or when it never will be.
+    pub(crate) async fn fly(self: &Arc<Self>) {
+        let deadline = self.hangar.download_time.map(|limit| Instant::now() + limit);
+        match self.tries(deadline).await {
+            Ok(verified) => self.land(verified).await,
+            Err(Failure::Source(error)) => self.fail(error),
+            Err(Failure::Wrong { error, .. }) => self.fail(error),
+            Err(Failure::Disk(writer, error)) => self.go_adrift(writer, &error),
+        }
+    }
+
+    /// Gives up, if nothing else came of it: the process is going down.
+    pub(crate) fn abandon(&self) {
+        self.change(|state| {
+            if matches!(state.outcome, Outcome::Flying) {
+                state.outcome = Outcome::Failed(FetchError::abandoned());
+            }
+        });
+    }
+
+    async fn tries(self: &Arc<Self>, deadline: Option<Instant>) -> Result<Verified, Failure> {
+        let mut corruption = Corruption::new(self.sources.len());
+        let mut outcome = match &self.suspect {
+            Some(_) => self.inspect().await,
+            None => self.attempt(Arc::clone(&self.sources), deadline).await,
+        };
+        loop {
+            let Err(Failure::Wrong { error, givers, mixed }) = outcome else { return outcome };
+            self.blame(&error, &givers);
+            // An engine keeps the part that was wrong: what is right now would only follow it.
+            let keeps_away = self.state().shown && self.hangar.quarantine.shuts_out();
+            let next = if keeps_away { None } else { corruption.next(&givers, mixed) };
+            let Some(next) = next else { return Err(Failure::Wrong { error, givers, mixed }) };
+            let sources: Sources = next.iter().map(|source| Arc::clone(&self.sources[*source])).collect();
+            let number = self.change(|state| {
+                state.progress = Progress::new(self.size, self.hangar.disk.geometry());
+                state.so_far = self.digest.algorithm().hasher();
+                state.sources = Arc::clone(&sources);
+                state.leg_givers.clear();
+                (state.file, state.journal) = (None, None);
+                (state.shown, state.legs_fly) = (false, true);
+                state.try_number += 1;
+                state.wrong = Some(error.into());
+                state.try_number
+            });
+            let flight = Arc::clone(self);
+            blocking(move || flight.let_legs_write(number)).await?;
+            outcome = self.attempt(sources, deadline).await.map_err(|failure| match failure {
+                Failure::Wrong { error, givers, mixed } => {
+                    let givers = givers.iter().map(|giver| next[*giver]).collect();
+                    Failure::Wrong { error, givers, mixed }
+                }
+                other => other,
+            });
+        }
+    }
+
+    /// Hashes a blob that lies on the disk and of which nothing is known.
+    async fn inspect(self: &Arc<Self>) -> Result<Verified, Failure> {
+        let Some(stored) = &self.suspect else { return Err(Failure::Source(nothing_known())) };
+        self.change(|state| {
+            state.file = Some(Arc::clone(&stored.file));
+            state.progress.total = Some(stored.size);
+        });
+        let mut writer =
+            Box::new(Writer::reading(&self.digest, Some(stored.size), Arc::clone(&stored.file), &self.hangar));
+        let wrong = |detail: String| Failure::Wrong {
+            error: SourceError::new("cache", Fault::Corrupt, detail),
+            givers: BTreeSet::new(),
+            mixed: true,
+        };
+        while writer.at < stored.size {
+            let end = (writer.at + STRIDE).min(stored.size);
+            writer = match blocking(move || writer.absorb(end)).await? {
+                Ok(writer) => writer,
+                Err(Stuck { error, .. }) => {
+                    self.hangar.disk_failed(&error);
+                    return Err(wrong(format!("cannot read the cached {}: {error}", self.digest)));
+                }
+            };
+            self.change(|state| state.pass(&writer));
+        }
+        let (digest, list, _) = writer.finish();
+        if digest == self.digest {
+            stored.proof.proven();
+            return Ok(Verified { partial: None, list });
+        }
+        self.hangar.counters.damaged.add(1);
+        tracing::error!(digest = %self.digest, "a cached blob is damaged: fetching it again");
+        let hangar = Arc::clone(&self.hangar);
+        let (damaged, proof) = (self.digest, Arc::clone(&stored.proof));
+        let _ = tokio::task::spawn_blocking(move || hangar.disk.damaged(&damaged, &proof)).await;
+        Err(wrong(format!("the cached {} is {digest}", self.digest)))
+    }
+}
+
+fn nothing_known() -> SourceError {
+    SourceError::new("cache", Fault::Skipped, "the download was given up")
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Failure::Disk(None, io::Error::other(error)))
+}
