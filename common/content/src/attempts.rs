@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::source::Fault;
 
-/// Rounds over all sources without progress after which a download is given up.
-const ROUNDS: u32 = 5;
+/// Rounds over all sources without progress after which a download is given up: with their pauses about 20 s, in which a
+/// registry restarts.
+const ROUNDS: u32 = 12;
 /// The longest that a download may make no progress.
 const NO_PROGRESS: Duration = Duration::from_secs(60);
 /// The wait before the second round; each later one waits twice as long as the one before, up to [`LONGEST`].
@@ -145,7 +146,8 @@ mod tests {
         while let Next::Ask(_, pause) = attempts.failed(Fault::Unreachable, NOW) {
             pauses.push(pause.as_millis());
         }
-        assert_eq!(pauses, [0, 100, 100, 200, 200, 400, 400, 800, 800]);
+        assert_eq!(pauses[..11], [0, 100, 100, 200, 200, 400, 400, 800, 800, 1600, 1600]);
+        assert_eq!(pauses[11..], [3000; 12]);
         // Progress starts it all over, and an answer shuts its source out for good.
         attempts.progressed();
         assert_eq!(attempts.failed(Fault::Corrupt, NOW), Next::Ask(0, Duration::from_millis(100)));

@@ -40,6 +40,7 @@ impl Collector for ContentCollector {
         ] {
             publish.counter(name, help, count.get())?;
         }
+        publish.gauge("larder_downloads", "Downloads under way", self.0.downloads() as u64)?;
         publish.gauges(
             "larder_cache_bytes",
             "Bytes on the disk: fetched and removable, somebody else's and never removed, taken by downloads",
@@ -117,6 +118,7 @@ mod tests {
                 "larder_evicted_bytes_total 0",
                 "larder_downloads_resumed_total 0",
                 "larder_ranges_fetched_total 0",
+                "larder_downloads 0",
                 "larder_cache_bytes{kind=\"mirrored\"} 0",
                 "larder_cache_bytes{kind=\"owned\"} 0",
                 "larder_cache_bytes{kind=\"downloading\"} 0",

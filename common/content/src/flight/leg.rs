@@ -188,7 +188,7 @@ mod tests {
             health: Health::default(),
         });
         let flight = Flight::new(
-            crate::flight::Ask { digest: &Digest::sha256(b"x"), size: Some(100) },
+            crate::flight::Ask { digest: &Digest::sha256(b"x"), size: Some(100), awaited: false },
             Arc::new([]),
             None,
             hangar,

@@ -47,6 +47,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) digest: &'a Digest,
     /// Its length in bytes, where a manifest said it.
     pub(crate) size: Option<u64>,
+    /// Whether somebody was promised its bytes, and waits for the rest.
+    pub(crate) awaited: bool,
 }
 
 /// One download.
@@ -55,6 +57,8 @@ pub(crate) struct Flight {
     digest: Digest,
     /// Its length in bytes, where a manifest said it.
     size: Option<u64>,
+    /// Whether somebody was promised its bytes before it began.
+    awaited: bool,
     /// Everybody who may have it.
     sources: Sources,
     /// A blob that is on the disk, and of which nothing is known: it is hashed first, and fetched only if it is wrong.
@@ -108,7 +112,7 @@ enum Outcome {
 impl Flight {
     /// A download of what is asked for; or a reading of the `suspect` that lies on the disk.
     pub(crate) fn new(
-        Ask { digest, size }: Ask<'_>,
+        Ask { digest, size, awaited }: Ask<'_>,
         sources: Sources,
         suspect: Option<Stored>,
         hangar: Arc<Hangar>,
@@ -131,6 +135,7 @@ impl Flight {
             hangar,
             digest: *digest,
             size,
+            awaited,
             sources,
             suspect,
             state: Mutex::new(state),

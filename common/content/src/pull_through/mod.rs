@@ -162,7 +162,7 @@ impl PullThrough {
         self.admit(digest)?;
         let mut failed = None;
         let flight = loop {
-            match self.flights.join_or_start(Ask { digest, size }, &sources, failed.as_ref()) {
+            match self.flights.join_or_start(Ask { digest, size, awaited: false }, &sources, failed.as_ref()) {
                 Join::Landed(stored) => {
                     self.hangar.counters.hits.add(1);
                     return Ok(self.blob(digest, Origin::Disk(stored), &sources));
@@ -209,7 +209,8 @@ impl PullThrough {
         if self.size(digest).is_some() || self.hangar.disk.is_left(digest) || self.hangar.quarantine.holds(digest) {
             return None;
         }
-        let Join::Started(flight) = self.flights.join_or_start(Ask { digest, size }, &sources, None) else {
+        let Join::Started(flight) = self.flights.join_or_start(Ask { digest, size, awaited: false }, &sources, None)
+        else {
             return None;
         };
         self.hangar.counters.misses.add(1);

@@ -102,7 +102,9 @@ impl PullThrough {
             move || hangar.disk.damaged(&digest, &proof)
         };
         tokio::task::spawn_blocking(bad).await.map_err(io::Error::other)?;
-        match self.flights.join_or_start(Ask { digest, size: Some(stored.size) }, sources, None) {
+        // Its reader has had bytes already, or was promised them.
+        let ask = Ask { digest, size: Some(stored.size), awaited: true };
+        match self.flights.join_or_start(ask, sources, None) {
             Join::Joined(flight) | Join::Started(flight) => Ok(Origin::Flight(opened(&flight).await?)),
             // Somebody else has fetched it again.
             Join::Landed(stored) => Ok(Origin::Disk(stored)),

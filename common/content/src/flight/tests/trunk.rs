@@ -9,8 +9,9 @@ use super::{
     QUARANTINE, Rig, all,
     source::{Answer, told},
 };
-use crate::source::Fault;
+use crate::{faults::Op, source::Fault};
 
+const EIO: i32 = 5;
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
@@ -27,6 +28,28 @@ async fn a_hub_that_is_away_for_a_moment_cuts_nobody() {
     let blob = rig.open(&hub).await.unwrap();
     assert!(all(blob.read()).await.unwrap() == rig.content);
     assert!(!rig.is_shut_out() && hub.count() < 20);
+}
+
+/// The disk loses a blob while somebody reads it, and just then there is nobody to ask.
+#[tokio::test(start_paused = true)]
+async fn who_has_half_of_a_stored_blob_waits_for_the_other() {
+    // More than is kept in memory.
+    let rig = Rig::new(100_000, Some(QUARANTINE));
+    let content = rig.content.clone();
+    let (began, back) = (Instant::now(), 15 * SECOND);
+    let hub = told("hub", move |number, _| match number {
+        0 => Answer::of(&content).paced(10_000, SECOND / 10),
+        _ if began.elapsed() < back => Answer::fails(Fault::Unreachable),
+        _ => Answer::of(&content),
+    });
+    all(rig.open(&hub).await.unwrap().read()).await.unwrap();
+    rig.settle().await;
+    let mut body = rig.open(&hub).await.unwrap().read();
+    let mut bytes = body.next().await.unwrap().unwrap().to_vec();
+    rig.faults.plan(Op::Read, 0, 1, EIO);
+    bytes.extend(all(body).await.unwrap());
+    assert!(bytes == rig.content && began.elapsed() >= back);
+    assert!(!rig.is_shut_out());
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,7 +19,7 @@ impl Flight {
         // Who was promised a body waits for the rest of it, whichever of the trunk's requests it comes with.
         let order = {
             let state = self.state();
-            let flowing = state.shown || state.progress.has_opened();
+            let flowing = self.awaited || state.shown || state.progress.has_opened();
             Order { flowing, ..self.order(&state, from, until) }
         };
         let mut feed = Feed::start(order, Arc::clone(&self.hangar.counters));
