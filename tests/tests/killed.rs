@@ -1,5 +1,6 @@
 //! Hub and agent are killed again and again in the middle of a herd of pulls. Nothing wrong is ever there under a digest,
-//! nothing is left lying about, and what had arrived is not fetched again.
+//! nothing is left lying about, what had arrived is not fetched again, and from every state that a kill leaves the pull
+//! completes.
 //!
 //! `LARDER_KILLS` says how often (50), `LARDER_SEED` which random moments.
 
@@ -12,7 +13,7 @@ mod life;
 #[path = "killed/random.rs"]
 mod random;
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use larder_tests::rig::{
@@ -35,9 +36,8 @@ const MIB: u64 = 1 << 20;
 fn a_hub_that_is_killed_goes_on_with_what_it_has() -> Result<()> {
     story(|rig| {
         let (upstream, image) = upstream(rig)?;
-        let line = rig.line(upstream.address())?;
-        let total = kill_again_and_again(rig, &image, &line, |round| {
-            let name = format!("hub-{round}");
+        let total = kill_again_and_again(rig, &image, upstream.address(), |name, line| {
+            let name = format!("hub-{name}");
             let hub = hub(rig, &name, &line.url())?;
             Ok((hub, rig.root().join(name).join("data")))
         })?;
@@ -59,10 +59,9 @@ fn an_agent_that_is_killed_goes_on_with_what_it_has() -> Result<()> {
         for blob in image.blobs() {
             hub.get(&format!("/v2/{}/blobs/{}", image.repository(), blob.digest())).send()?.expect(200)?;
         }
-        let line = rig.line(hub.address())?;
         upstream.reset_log()?;
-        kill_again_and_again(rig, &image, &line, |round| {
-            let name = format!("agent-{round}");
+        kill_again_and_again(rig, &image, hub.address(), |name, line| {
+            let name = format!("agent-{name}");
             let agent = rig.agent(&name, &line.url()).arg("--engine").arg("none").start()?;
             Ok((agent, rig.root().join(name).join("cache")))
         })?;
@@ -89,35 +88,44 @@ fn upstream(rig: &Rig) -> Result<(Registry, Image)> {
     Ok((upstream, image))
 }
 
-/// Kills what `start` starts until it was killed often enough. Each time everything is there at last, it begins anew with
-/// an empty folder. Gives what came over the line in all.
+/// Kills what `start` starts until it was killed often enough. What each kill leaves has an heir, which finishes the pull;
+/// and is what the next life begins with. Each time everything is there at last, it begins anew with an empty folder.
+/// Gives what came from `source` in all.
 fn kill_again_and_again(
     rig: &Rig,
     image: &Image,
-    line: &Line,
-    start: impl Fn(u32) -> Result<(Daemon, PathBuf)>,
+    source: SocketAddr,
+    start: impl Fn(&str, &Line) -> Result<(Daemon, PathBuf)>,
 ) -> Result<Ledger> {
     let kills: u32 = environment("LARDER_KILLS")?.unwrap_or(50);
     let mut random = Random::new(environment("LARDER_SEED")?.unwrap_or(1));
     let blobs = image.blobs().into_iter();
     let content: Vec<_> = blobs.map(|blob| Ok((blob.clone(), blob.bytes()?))).collect::<Result<_>>()?;
-    let (mut killed, mut rounds, mut ledger) = (0, 0, Ledger::default());
-    while killed < kills {
-        rounds += 1;
-        let (daemon, folder) = start(rounds)?;
+    let patient = |name: &str, line| -> Result<Patient<'_>> {
+        let (daemon, folder) = start(name, line)?;
         let patient = Patient { rig, image, content: &content, line, daemon, folder };
         patient.is_ready()?;
+        Ok(patient)
+    };
+    let (line, line_of_heirs) = (rig.line(source)?, rig.line(source)?);
+    let (mut killed, mut rounds, mut ledger) = (0, 0, Ledger::default());
+    let heir = patient("heir", &line_of_heirs)?;
+    while killed < kills {
+        rounds += 1;
+        let patient = patient(&rounds.to_string(), &line)?;
         let mut missing = content.len();
         while killed < kills && missing > 0 {
             let life = patient.live_and_die(missing, &mut random);
             ledger.add(life.with_context(|| format!("life {}", killed + 1))?);
             killed += 1;
+            let finished = heir.inherits(&patient).with_context(|| format!("the heir of kill {killed}"))?;
+            ledger.add_heir(finished);
             missing = patient.rises().with_context(|| format!("after kill {killed}"))?;
         }
         ledger.add(patient.recovers(missing).with_context(|| format!("at the end of round {rounds}"))?);
         patient.bury()?;
     }
-    println!("{killed} kills in {rounds} rounds: {ledger}");
+    println!("{killed} kills in {rounds} rounds, each finished by an heir: {ledger}");
     ledger.check(rounds, image)?;
     Ok(ledger)
 }

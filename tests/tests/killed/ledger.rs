@@ -11,7 +11,7 @@ const MIB: u64 = 1 << 20;
 const LOSS: u64 = 5 * MIB;
 
 /// Manifests, heads of answers, an agent's session: of one life.
-const TALK: u64 = 256 << 10;
+pub(crate) const TALK: u64 = 256 << 10;
 
 /// One life of a daemon.
 pub(crate) struct Life {
@@ -23,27 +23,34 @@ pub(crate) struct Life {
     pub(crate) killed: bool,
 }
 
-/// All lives.
+/// All lives, and those of heirs.
 #[derive(Default)]
-pub(crate) struct Ledger(Vec<Life>);
+pub(crate) struct Ledger {
+    lives: Vec<Life>,
+    heirs: Vec<Life>,
+}
 
 impl Ledger {
     pub(crate) fn add(&mut self, life: Life) {
-        self.0.push(life);
+        self.lives.push(life);
+    }
+
+    pub(crate) fn add_heir(&mut self, life: Life) {
+        self.heirs.push(life);
     }
 
     /// Downloads that there can have been.
     pub(crate) fn flights(&self) -> u64 {
-        self.0.iter().map(|life| life.flights).sum()
+        self.lives.iter().chain(&self.heirs).map(|life| life.flights).sum()
     }
 
     /// Kills hit what they were to hit. And nothing came over the line but what was needed, once in each round, and what was lost by a kill.
     pub(crate) fn check(&self, rounds: u32, image: &Image) -> Result<()> {
         let needed = u64::from(rounds) * image.blobs().iter().map(|blob| blob.size()).sum::<u64>();
         let lost = |life: &Life| life.received.min(life.flights * LOSS);
-        let lost: u64 = self.0.iter().filter(|life| life.killed).map(lost).sum();
-        let most = needed + lost + self.0.len() as u64 * TALK;
-        let (hits, kills) = (self.hits(), self.0.iter().filter(|life| life.killed).count());
+        let lost: u64 = self.lives.iter().filter(|life| life.killed).map(lost).sum();
+        let most = needed + lost + self.lives.len() as u64 * TALK;
+        let (hits, kills) = (self.hits(), self.lives.iter().filter(|life| life.killed).count());
         ensure!(2 * hits >= kills, "only {hits} of {kills} kills were in the middle of downloads");
         let received = self.received();
         ensure!(
@@ -59,11 +66,11 @@ impl Ledger {
 
     /// Kills after some of the content had come.
     fn hits(&self) -> usize {
-        self.0.iter().filter(|life| life.killed && life.received > MIB).count()
+        self.lives.iter().filter(|life| life.killed && life.received > MIB).count()
     }
 
     fn received(&self) -> u64 {
-        self.0.iter().map(|life| life.received).sum()
+        self.lives.iter().map(|life| life.received).sum()
     }
 }
 

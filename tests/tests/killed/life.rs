@@ -1,6 +1,6 @@
 //! One daemon that is killed, looked at, and started again.
 
-use std::{collections::BTreeSet, fs, path::PathBuf, thread, time::Duration};
+use std::{collections::BTreeSet, fs, path::PathBuf, process::Command, thread, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use bytes::Bytes;
@@ -14,7 +14,10 @@ use larder_tests::rig::{
     until, until_true,
 };
 
-use super::{ledger::Life, random::Random};
+use super::{
+    ledger::{Life, TALK},
+    random::Random,
+};
 
 const MIB: u64 = 1 << 20;
 /// Clients of every blob.
@@ -102,6 +105,20 @@ impl Patient<'_> {
         until_true("all to be kept", Duration::from_secs(20), kept)?;
         until("no download to be left", Duration::from_secs(20), || Ok(self.partials()?.is_empty().then_some(())))?;
         Ok(Life { flights, received: self.line.passed() - before, killed: false })
+    }
+
+    /// Begins again with a copy of what `dead` left, and finishes what that one had begun.
+    pub(crate) fn inherits(&self, dead: &Self) -> Result<Life> {
+        self.daemon.kill()?;
+        fs::remove_dir_all(&self.folder).context("removing its folder")?;
+        let copied = Command::new("cp").args(["-a", "--sparse=always"]).args([&dead.folder, &self.folder]).status()?;
+        ensure!(copied.success(), "cannot copy {}", dead.folder.display());
+        let missing = self.rises()?;
+        let needed: u64 = self.missing()?.iter().map(|blob| blob.size()).sum();
+        let life = self.recovers(missing)?;
+        let most = needed + TALK;
+        ensure!(life.received <= most, "{} bytes came, and {most} may", life.received);
+        Ok(life)
     }
 
     /// The next one begins with nothing, and the disk is not that large.
