@@ -8,6 +8,7 @@ use larder_proxy::{Freshness, Policy, Proxy, content_metrics::ContentCollector, 
 use larder_service::{
     Health, Listener, Shutdown,
     admin::AdminSocket,
+    descriptors,
     http::{Debug, Metrics, Requests},
     telemetry,
 };
@@ -46,6 +47,7 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
         level: settings.log_level.to_owned(),
         fields: Vec::new(),
     });
+    descriptors::take_all();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start a runtime")?;
     let outcome = runtime.block_on(serve(settings));
     // A disk or a mount that hangs must not keep us from ending.

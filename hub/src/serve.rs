@@ -8,7 +8,7 @@ use larder_identity::tls::{self, ServerSettings};
 use larder_proto::{MAX_MESSAGE, v1::fleet_server::FleetServer};
 use larder_proxy::{Freshness, Policy, Proxy, content_metrics::ContentCollector, metrics::ProxyCollector, upkeep};
 use larder_service::{
-    Health, Listener, Shutdown,
+    Health, Listener, Shutdown, descriptors,
     http::{Debug, Metrics, Requests},
     telemetry,
 };
@@ -37,6 +37,7 @@ const STALL: Duration = Duration::from_secs(18);
 /// Runs a hub until it is told to stop.
 pub(crate) fn run(loaded: Loaded) -> anyhow::Result<()> {
     telemetry::init(&logging(&loaded.config.log));
+    descriptors::take_all();
     for warning in &loaded.warnings {
         tracing::warn!("configuration: {}", warning.to_string().trim_end());
     }

@@ -1,6 +1,7 @@
 //! What a daemon needs beside its work: logs, metrics, health, a listener that drains, an admin socket, a way to stop.
 
 pub mod admin;
+pub mod descriptors;
 pub mod health;
 pub mod http;
 mod lanes;

@@ -26,10 +26,11 @@ use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{Shutdown, lanes::Lanes};
+use crate::{Shutdown, descriptors, lanes::Lanes};
 
 /// How long a client may take for a TLS handshake, and for the headers of a request: a connection that says nothing
 /// costs memory, and is closed.
@@ -49,6 +50,8 @@ pub struct Listener {
     socket: TcpListener,
     tls: Option<Arc<ServerConfig>>,
     lanes: Lanes,
+    /// How many connections there may be at a time.
+    most: usize,
 }
 
 /// Who is on the other end of a connection: an extension of each request.
@@ -70,7 +73,10 @@ impl Listener {
         let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "there is no address to listen on");
         for address in addresses {
             match listen(*address) {
-                Ok(socket) => return Ok(Self { socket, tls: tls.map(Arc::new), lanes: Lanes::default() }),
+                Ok(socket) => {
+                    let (tls, most) = (tls.map(Arc::new), descriptors::connections());
+                    return Ok(Self { socket, tls, lanes: Lanes::default(), most });
+                }
                 Err(error) => failure = explain(*address, &error),
             }
             // Another address of the list would hide that somebody has the port already.
@@ -112,7 +118,12 @@ impl Listener {
         let acceptor = self.tls.clone().map(TlsAcceptor::from);
         // Each request takes a share of it, which costs less than a clone of its parts.
         let handler = Arc::new(handler);
+        let mut room = Room::new(self.most);
         loop {
+            let place = tokio::select! {
+                () = shutdown.begun() => break,
+                place = room.place() => place,
+            };
             let (stream, peer) = tokio::select! {
                 () = shutdown.begun() => break,
                 accepted = self.socket.accept() => match accepted {
@@ -132,6 +143,7 @@ impl Listener {
             let (server, handler, watcher) = (server.clone(), Arc::clone(&handler), graceful.watcher());
             let (acceptor, shutdown) = (acceptor.clone(), shutdown.clone());
             let serve = async move |stream| {
+                let _place = place;
                 let secured = tokio::select! {
                     biased;
                     secured = secure(stream, acceptor) => secured,
@@ -184,6 +196,34 @@ impl Listener {
         if tokio::time::timeout(shutdown.drain(), graceful.shutdown()).await.is_err() {
             tracing::warn!(running, "cut connections that did not end in time");
         }
+    }
+}
+
+/// How many connections there may be at a time. Who comes after that waits in the backlog: a connection that is taken and
+/// then finds no descriptor for its file would be one that fails.
+struct Room {
+    places: Arc<Semaphore>,
+    most: usize,
+    was_full: bool,
+}
+
+impl Room {
+    fn new(most: usize) -> Self {
+        let most = most.min(Semaphore::MAX_PERMITS);
+        Self { places: Arc::new(Semaphore::new(most)), most, was_full: false }
+    }
+
+    async fn place(&mut self) -> OwnedSemaphorePermit {
+        let is_full = self.places.available_permits() == 0;
+        if is_full && !self.was_full {
+            let most = self.most;
+            tracing::warn!(
+                most,
+                "others wait until a connection ends: raise the limit of open files (LimitNOFILE, --ulimit nofile)"
+            );
+        }
+        self.was_full = is_full;
+        Arc::clone(&self.places).acquire_owned().await.expect("it is never closed")
     }
 }
 

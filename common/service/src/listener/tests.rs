@@ -77,6 +77,26 @@ async fn many_who_come_at_once_find_room() {
     }
 }
 
+/// Or it would be taken, and find no descriptor for its file.
+#[tokio::test]
+async fn one_too_many_waits_until_another_goes() {
+    let mut listener = Listener::bind(&["127.0.0.1:0".parse().unwrap()], None).await.unwrap();
+    listener.most = 2;
+    let (address, shutdown) = (listener.address().unwrap(), Shutdown::new(Duration::from_secs(1)));
+    let serving = tokio::spawn(listener.serve(Hello, shutdown.clone()));
+    let (silent, _other) = (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
+    let mut third = TcpStream::connect(address).await.unwrap();
+    third.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    let unheard = tokio::time::timeout(Duration::from_millis(200), third.read_to_end(&mut answer)).await;
+    assert!(unheard.is_err() && answer.is_empty());
+    drop(silent);
+    tokio::time::timeout(Duration::from_secs(5), third.read_to_end(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.ends_with(b"hello"));
+    shutdown.begin();
+    serving.await.unwrap();
+}
+
 #[tokio::test]
 async fn a_port_that_is_taken_is_named() {
     let address = ["127.0.0.1:0".parse().unwrap()];
