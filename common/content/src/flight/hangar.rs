@@ -3,6 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use larder_oci::Digest;
+use tokio::runtime::Handle;
 
 use crate::{
     buffers::Buffers,
@@ -22,6 +23,8 @@ pub(crate) struct Hangar {
     pub(crate) download_time: Option<Duration>,
     pub(crate) stall: Duration,
     pub(crate) health: Health,
+    /// Where what is fetched is fetched: not where the connection runs that happened to be the first to ask.
+    pub(crate) runtime: Handle,
 }
 
 impl Hangar {

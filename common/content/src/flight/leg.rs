@@ -174,8 +174,8 @@ mod tests {
     use crate::{buffers::Buffers, disk::Disk, flight::Hangar, health::Health, quarantine::Quarantine, room::Capacity};
 
     /// What is left of a download is taken up by the next one, in the same file: nothing may come to it late.
-    #[test]
-    fn writes_nothing_once_it_is_grounded_or_its_try_is_over() {
+    #[tokio::test]
+    async fn writes_nothing_once_it_is_grounded_or_its_try_is_over() {
         let folder = tempfile::tempdir().unwrap();
         let disk = Disk::open(folder.path(), Capacity::default()).unwrap();
         let hangar = Arc::new(Hangar {
@@ -186,6 +186,7 @@ mod tests {
             download_time: None,
             stall: std::time::Duration::from_secs(30),
             health: Health::default(),
+            runtime: tokio::runtime::Handle::current(),
         });
         let flight = Flight::new(
             crate::flight::Ask { digest: &Digest::sha256(b"x"), size: Some(100), awaited: false },

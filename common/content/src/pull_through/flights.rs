@@ -6,7 +6,6 @@ use std::{
 };
 
 use larder_oci::Digest;
-use tokio::runtime::Handle;
 
 use crate::{
     disk::Stored,
@@ -19,8 +18,6 @@ use crate::{
 pub(super) struct Flights {
     hangar: Arc<Hangar>,
     listed: Listed,
-    /// Where downloads run: not where the connection runs that happened to be the first to ask.
-    runtime: Handle,
 }
 
 type Listed = Arc<Mutex<HashMap<Digest, Arc<Flight>>>>;
@@ -38,9 +35,8 @@ pub(super) enum Join {
 // === impl Flights ===
 
 impl Flights {
-    /// Flights run on the runtime that this is called from.
     pub(super) fn new(hangar: Arc<Hangar>) -> Self {
-        Self { hangar, listed: Arc::default(), runtime: Handle::current() }
+        Self { hangar, listed: Arc::default() }
     }
 
     /// How many there are.
@@ -97,7 +93,7 @@ impl Flights {
     /// Not under the lock: a runtime that is going down drops the task at once, and that takes the lock.
     fn launch(&self, digest: &Digest, flight: &Arc<Flight>) {
         let landing = Landing { listed: Arc::clone(&self.listed), digest: *digest, flight: Arc::clone(flight) };
-        self.runtime.spawn(async move {
+        self.hangar.runtime.spawn(async move {
             landing.flight.fly().await;
             drop(landing);
         });

@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use larder_oci::Digest;
 use moka::sync::Cache;
+use tokio::runtime::Handle;
 
 use crate::{
     blob::{Blob, Origin},
@@ -70,6 +71,7 @@ impl PullThrough {
             download_time: limits.download_time,
             stall: limits.stall,
             health: Health::default(),
+            runtime: Handle::current(),
         });
         Self {
             flights: Flights::new(Arc::clone(&hangar)),
