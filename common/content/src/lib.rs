@@ -19,6 +19,7 @@ mod eviction;
 mod faults;
 mod feed;
 mod file;
+mod file_locks;
 mod flight;
 mod geometry;
 mod hashing;

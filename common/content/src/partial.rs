@@ -12,6 +12,7 @@ use larder_oci::Digest;
 use crate::{
     books::Books,
     file::ContentFile,
+    file_locks::FileLocks,
     layout::Layout,
     pieces::{Hash, Journal},
     room::Room,
@@ -51,6 +52,7 @@ struct Paths {
 #[derive(Debug)]
 struct Claim {
     books: Arc<Mutex<Books>>,
+    locks: Arc<FileLocks>,
     digest: Digest,
     number: u64,
 }
@@ -76,14 +78,14 @@ impl Partial {
         layout: &Layout,
         order: Order<'_>,
         left: bool,
-        books: &Arc<Mutex<Books>>,
+        (books, locks): (&Arc<Mutex<Books>>, &Arc<FileLocks>),
         room: Room,
     ) -> io::Result<(Self, bool)> {
         let Order { digest, total, piece } = order;
         let paths = Paths::of(layout, digest);
         // Held over all of it: of two who begin at once, one has both files.
-        let mut at_once = books.lock().unwrap_or_else(PoisonError::into_inner);
-        let (number, is_alone) = at_once.begin(digest);
+        let at_once = locks.of(digest);
+        let (number, is_alone) = books.lock().unwrap_or_else(PoisonError::into_inner).begin(digest);
         let goes_on = left && is_alone;
         if !goes_on {
             paths.remove();
@@ -95,7 +97,7 @@ impl Partial {
             Ok((file, journal.transpose()?))
         });
         drop(at_once);
-        let claim = Claim { books: Arc::clone(books), digest: *digest, number };
+        let claim = Claim { books: Arc::clone(books), locks: Arc::clone(locks), digest: *digest, number };
         let (file, journal) = files?;
         let file = Arc::new(room.disk_file(file));
         let mut partial = Self { file, paths, claim, journal: None, ends: Ends::Removed, room };
@@ -170,8 +172,9 @@ impl Partial {
 impl Drop for Partial {
     fn drop(&mut self) {
         if self.ends == Ends::Removed {
-            let books = self.claim.books.lock().unwrap_or_else(PoisonError::into_inner);
-            if self.is_current(&books) {
+            let _files = self.claim.locks.of(&self.claim.digest);
+            let is_current = self.is_current(&self.claim.books.lock().unwrap_or_else(PoisonError::into_inner));
+            if is_current {
                 self.paths.remove();
             }
         }

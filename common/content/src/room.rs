@@ -27,22 +27,24 @@ pub(crate) struct Taken {
 }
 
 impl Capacity {
-    /// How many bytes must go before `more` may be taken; or, if that is more than can go, what is too small.
-    pub(crate) fn excess(&self, taken: Taken, more: u64) -> Result<u64, Short> {
+    /// How many bytes must go before `more` may be taken, if any, and what is too small without; or, if that is more than
+    /// can go, what is too small in any case.
+    pub(crate) fn excess(&self, taken: Taken, more: u64) -> Result<Option<(u64, Short)>, Short> {
         let Taken { blobs, reserved, left, free } = taken;
         let ours = blobs.saturating_add(reserved).saturating_add(left);
         let over = self.bytes.map_or(0, |bytes| ours.saturating_add(more).saturating_sub(bytes));
         let short = free.map_or(0, |free| more.saturating_add(self.free_floor).saturating_sub(free));
         let may_go = blobs.saturating_add(left);
         match (over <= may_go, short <= may_go) {
-            (true, true) => Ok(over.max(short)),
+            (true, true) if over >= short => Ok((over > 0).then_some((over, Short::Bound))),
+            (true, true) => Ok(Some((short, Short::Disk))),
             (false, _) => Err(Short::Bound),
             (true, false) => Err(Short::Disk),
         }
     }
 }
 
-/// What has no room for more, whatever goes.
+/// What has no room for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Short {
     /// The cache's own bound.
@@ -131,22 +133,23 @@ mod tests {
     fn what_must_go_before_more_may_come() {
         let taken = Taken { blobs: 500, reserved: 200, left: 50, free: Some(1000) };
         for (bytes, free_floor, more, excess) in [
-            (None, 0, 1000, Ok(0)),
-            (None, 0, 1001, Ok(1)),
-            (None, 100, 1000, Ok(100)),
-            (Some(1000), 0, 250, Ok(0)),
-            (Some(1000), 0, 251, Ok(1)),
-            (Some(1000), 900, 251, Ok(151)),
-            (Some(1000), 0, 800, Ok(550)),
+            (None, 0, 1000, Ok(None)),
+            (None, 0, 1001, Ok(Some((1, Short::Disk)))),
+            (None, 100, 1000, Ok(Some((100, Short::Disk)))),
+            (Some(1000), 0, 250, Ok(None)),
+            (Some(1000), 0, 251, Ok(Some((1, Short::Bound)))),
+            (Some(1000), 900, 251, Ok(Some((151, Short::Disk)))),
+            (Some(1000), 0, 800, Ok(Some((550, Short::Bound)))),
             // More than the cache may ever take: nothing goes for it.
             (Some(1000), 0, 801, Err(Short::Bound)),
             (Some(1000), 0, u64::MAX, Err(Short::Bound)),
             (None, 2000, 0, Err(Short::Disk)),
             (Some(1000), 2000, 801, Err(Short::Bound)),
         ] {
-            assert_eq!(Capacity { bytes, free_floor }.excess(taken, more), excess, "{bytes:?} {free_floor} {more}");
+            let found = Capacity { bytes, free_floor }.excess(taken, more);
+            assert_eq!(found, excess, "{bytes:?} {free_floor} {more}");
         }
         let silent = Taken { free: None, ..taken };
-        assert_eq!(Capacity { bytes: None, free_floor: 5 }.excess(silent, 1 << 40), Ok(0));
+        assert_eq!(Capacity { bytes: None, free_floor: 5 }.excess(silent, 1 << 40), Ok(None));
     }
 }

@@ -112,7 +112,7 @@ async fn many_readers_one_fetch_and_then_the_disk() {
     let cache = PullThrough::new(disk, Limits::default());
     let blob = cache.open(&digest, None, vec![]).await.unwrap();
     assert!(blob.is_stored() && all(blob).await.unwrap() == content);
-    let part = cache.stored(&digest).unwrap().read_range(5..300_000).into_stream();
+    let part = cache.stored(&digest).await.unwrap().read_range(5..300_000).into_stream();
     let part: Vec<Bytes> = part.map(Result::unwrap).collect().await;
     assert!(part.concat() == content[5..300_000]);
 }
@@ -132,7 +132,7 @@ async fn within<T>(mut condition: impl FnMut() -> Option<T>) -> T {
 
 /// Waits until the blob is on the disk.
 async fn landed(cache: &PullThrough, digest: &Digest) {
-    within(|| cache.stored(digest)).await;
+    within(|| cache.size(digest)).await;
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn nobody_gets_a_whole_blob_of_wrong_bytes_and_nothing_is_kept() {
         assert_eq!((error.fault, &*error.source_name), (fault, "fed"));
         assert!(got < right.len(), "the tail was not held back");
         within(|| (files(folder.path()) == 0).then_some(())).await;
-        assert!(cache.stored(&digest).is_none());
+        assert!(cache.stored(&digest).await.is_none());
     }
 }
 
@@ -271,9 +271,9 @@ async fn what_is_put_is_checked() {
     let content = content(100);
     let digest = Digest::sha256(&content);
     cache.put(&digest, Bytes::from_static(b"something else")).await.unwrap_err();
-    assert!(cache.stored(&digest).is_none());
+    assert!(cache.stored(&digest).await.is_none());
     cache.put(&digest, content.clone()).await.unwrap();
-    assert_eq!(all(cache.stored(&digest).unwrap()).await.unwrap(), content);
+    assert_eq!(all(cache.stored(&digest).await.unwrap()).await.unwrap(), content);
 }
 
 #[tokio::test]

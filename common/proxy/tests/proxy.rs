@@ -174,13 +174,13 @@ async fn a_manifest_that_is_not_what_its_digest_says_is_not_kept() {
     for wrong in [Bytes::from_static(b"<html>"), Bytes::from(vec![b' '; 5 << 20]), Bytes::from_static(b"{}")] {
         fake.replace_manifest(&honest, wrong);
         assert_eq!(code(get(&proxy, "a", &tag("1")).await), Code::ManifestInvalid);
-        assert!(proxy.content().stored(&honest).is_none());
+        assert!(proxy.content().stored(&honest).await.is_none());
     }
     // Right by its digest, and still nothing that can be served.
     for odd in [&b"not json"[..], br#"{"schemaVersion":1}"#, br#"{"schemaVersion":2,"mediaType":"x/y"}"#] {
         let digest = fake.put_raw("a", odd);
         assert_eq!(code(get(&proxy, "a", &Reference::Digest(digest)).await), Code::ManifestInvalid);
-        assert!(proxy.content().stored(&digest).is_none());
+        assert!(proxy.content().stored(&digest).await.is_none());
     }
     fake.point("a", "1", b"layer");
     assert_eq!(get(&proxy, "a", &tag("1")).await.unwrap().digest, honest);
@@ -268,7 +268,7 @@ async fn the_size_of_a_blob_starts_no_download() {
     let layer = Digest::sha256(b"layer");
     assert_eq!(proxy.blob_size(&name("a"), &layer).await.unwrap(), 5);
     assert_eq!(fake.asked(), [format!("blob a@{layer} 0-1")]);
-    assert!(proxy.content().stored(&layer).is_none());
+    assert!(proxy.content().stored(&layer).await.is_none());
     assert_eq!(code(proxy.blob_size(&name("a"), &Digest::sha256(b"none")).await), Code::ManifestUnknown);
 }
 

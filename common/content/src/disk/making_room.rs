@@ -27,12 +27,10 @@ impl Disk {
             let free = self.space().map(|space| space.free).max(at_first.map(|free| free.saturating_add(freed)));
             let taken = self.books().taken(free);
             let excess = self.capacity.excess(taken, bytes).map_err(|short| no_room(bytes, short))?;
-            if excess == 0 {
-                return Ok(self.room_of(bytes));
-            }
+            let Some((excess, short)) = excess else { return Ok(self.room_of(bytes)) };
             freed += match self.drop_left() {
                 Some(bytes) => bytes,
-                None => self.evict(excess)?.ok_or_else(|| no_room(bytes, Short::Bound))?,
+                None => self.evict(excess)?.ok_or_else(|| no_room(bytes, short))?,
             };
         }
     }
@@ -47,11 +45,14 @@ impl Disk {
 
     /// Drops what one broken download left; how many bytes that was.
     fn drop_left(&self) -> Option<u64> {
-        let mut books = self.books();
-        let digest = books.left().first().copied()?;
-        // Held over both: somebody may want to go on with it.
-        Partial::sweep(&self.layout, &digest);
-        books.take_up(&digest)
+        let digest = self.books().left().first().copied()?;
+        let _files = self.files.of(&digest);
+        // Unless somebody goes on with it by now.
+        let bytes = self.books().take_up(&digest);
+        if bytes.is_some() {
+            Partial::sweep(&self.layout, &digest);
+        }
+        Some(bytes.unwrap_or_default())
     }
 
     /// Removes blobs of so many bytes, if there are; how many bytes went.
@@ -85,12 +86,15 @@ impl Disk {
 
     /// Removes a blob, unless somebody has begun to read it.
     fn remove_idle(&self, digest: &Digest) -> io::Result<Option<u64>> {
-        let mut books = self.books();
-        if !books.is_idle(digest) {
-            books.spared(digest);
-            return Ok(None);
+        let _files = self.files.of(digest);
+        {
+            let mut books = self.books();
+            if !books.is_idle(digest) {
+                books.spared(digest);
+                return Ok(None);
+            }
         }
-        self.unlink(&mut books, digest).map(Some)
+        self.unlink(digest).map(Some)
     }
 
     /// Whether there would be room for `bytes` more; at most for a quarter of the disk.
@@ -137,9 +141,10 @@ pub(crate) fn is_refusal(error: &io::Error) -> bool {
 /// How many bytes there must be room for before a disk that said `error` is believed to work again: a small file fits long
 /// before the next blob does.
 pub(crate) fn wanted(error: &io::Error) -> u64 {
+    // As large as most layers are. A source may say of a blob that it is as large as it likes.
     const ENOUGH: u64 = 64 << 20;
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-        Some(NoRoom::Disk(bytes)) => *bytes,
+        Some(NoRoom::Disk(bytes)) => (*bytes).min(ENOUGH),
         _ if error.kind() == io::ErrorKind::StorageFull => ENOUGH,
         _ => 0,
     }

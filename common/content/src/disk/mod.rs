@@ -16,8 +16,8 @@ use std::{
 use larder_oci::Digest;
 
 use crate::{
-    books::Books, counters::Counters, durable, file::ContentFile, geometry::Geometry, index::Facts, layout::Layout,
-    open_files, pieces::List, proof::Proof, room::Capacity,
+    books::Books, counters::Counters, durable, file::ContentFile, file_locks::FileLocks, geometry::Geometry,
+    index::Facts, layout::Layout, open_files, pieces::List, proof::Proof, room::Capacity,
 };
 
 /// The attribute of a file that says that Larder fetched it, and when. What has none is owned.
@@ -32,6 +32,7 @@ pub struct Disk {
     capacity: Capacity,
     geometry: Geometry,
     books: Arc<Mutex<Books>>,
+    files: Arc<FileLocks>,
     counters: Arc<Counters>,
     index: Mutex<index_file::IndexFile>,
     /// Held while room is made, so that two do not free the same.
@@ -68,6 +69,17 @@ pub(crate) struct Stored {
     pub(crate) proof: Arc<Proof>,
 }
 
+/// What is known of a blob without the disk.
+#[derive(Debug)]
+pub(crate) enum AtHand {
+    /// It is open.
+    Open(Stored),
+    /// It is not to be given out.
+    No,
+    /// Its file must be looked at; what is known of it.
+    Unopened(Option<(u64, Arc<Proof>)>),
+}
+
 // === impl Disk ===
 
 impl Disk {
@@ -97,6 +109,7 @@ impl Disk {
             capacity,
             geometry,
             books: Arc::new(Mutex::new(books)),
+            files: Arc::default(),
             counters: Arc::default(),
             index: Mutex::new(index_file::IndexFile::new(records)),
             making_room: Mutex::default(),
@@ -152,18 +165,25 @@ impl Disk {
         !books.is_damaged(digest) && books.use_blob(digest, now()).is_some()
     }
 
-    /// The blob, if it is complete and here, for somebody who asks for it.
+    /// The blob, if it is complete and here, for somebody who asks for it; as far as that is known without the disk.
+    pub(crate) fn at_hand(&self, digest: &Digest) -> AtHand {
+        let mut books = self.books();
+        if books.is_damaged(digest) {
+            return AtHand::No;
+        }
+        let known = books.use_blob(digest, now());
+        match (known, books.open_file(digest)) {
+            (Some((size, proof)), Some(file)) => AtHand::Open(Stored { file, size, proof }),
+            (known, _) => AtHand::Unopened(known),
+        }
+    }
+
+    /// The blob, if it is complete and here, for somebody who asks for it. For threads that may wait.
     pub(crate) fn blob(&self, digest: &Digest) -> io::Result<Option<Stored>> {
-        let known = {
-            let mut books = self.books();
-            if books.is_damaged(digest) {
-                return Ok(None);
-            }
-            let known = books.use_blob(digest, now());
-            if let (Some((size, proof)), Some(file)) = (&known, books.open_file(digest)) {
-                return Ok(Some(Stored { file, size: *size, proof: Arc::clone(proof) }));
-            }
-            known
+        let known = match self.at_hand(digest) {
+            AtHand::Open(stored) => return Ok(Some(stored)),
+            AtHand::No => return Ok(None),
+            AtHand::Unopened(known) => known,
         };
         let file = match ContentFile::open(&self.layout.blob(digest)) {
             Ok(file) => file,
@@ -178,6 +198,15 @@ impl Disk {
         let size = file.len()?;
         let file = Arc::new(file);
         let identity = file.identity()?;
+        if let Some((length, proof)) = known.as_ref().filter(|(length, _)| *length != size)
+            && !self.books().is_owned(digest)
+        {
+            // What Larder writes has the length that was verified.
+            tracing::error!(%digest, size, should_be = length, "a cached blob is damaged, and is not used any more");
+            self.counters.damaged.add(1);
+            self.damaged(digest, proof);
+            return Ok(None);
+        }
         if let Some((_, proof)) = known.filter(|(known, proof)| *known == size && proof.is_of(identity)) {
             if size <= open_files::LONGEST {
                 self.books().keep_open(digest, &proof, &file);
@@ -189,7 +218,11 @@ impl Disk {
             return Ok(None);
         }
         let facts = Facts { size, fetched: survey::fetched(file.file()), used: now(), rank: 0 };
-        let proof = self.books().add(*digest, facts, Proof::default());
+        let proof = match self.files.try_of(digest) {
+            Some(_files) => self.books().add(*digest, facts, Proof::default()),
+            // It comes or goes just now.
+            None => Arc::default(),
+        };
         Ok(Some(Stored { file, size, proof }))
     }
 
@@ -201,26 +234,28 @@ impl Disk {
     /// The copy of a blob that `proof` is of is not what it should be, and is not given out again. What Larder fetched is
     /// removed; what it did not is left for its owner to look at.
     pub(crate) fn damaged(&self, digest: &Digest, proof: &Arc<Proof>) {
-        let mut books = self.books();
-        let Some(is_ours) = books.damaged(digest, proof) else { return };
-        let removed = if is_ours { self.unlink(&mut books, digest).map(drop) } else { Ok(()) };
-        drop(books);
-        if let Err(error) = removed {
+        let _files = self.files.of(digest);
+        let Some(is_ours) = self.books().damaged(digest, proof) else { return };
+        if is_ours && let Err(error) = self.unlink(digest) {
             tracing::error!(%digest, %error, "cannot remove a damaged blob");
         }
         let _ = fs::remove_file(self.layout.pieces(digest));
     }
 
     /// Removes what Larder itself fetched before `then`; gives how many blobs that were. Whoever is reading one reads
-    /// on: the file goes when its last reader does.
+    /// on: the file goes when its last reader does. An error says that some could not be removed.
     pub(crate) fn expire(&self, then: SystemTime) -> io::Result<u64> {
-        let mut removed = 0;
+        let (mut removed, mut failure) = (0, None);
         let old = self.books().fetched_before(seconds(then));
         for digest in old {
-            self.remove(&digest)?;
-            removed += 1;
+            let _files = self.files.of(&digest);
+            match self.unlink(&digest) {
+                Ok(_) => removed += 1,
+                Err(error) => failure = Some(error),
+            }
         }
-        Ok(removed)
+        self.counters.expired.add(removed);
+        failure.map_or(Ok(removed), Err)
     }
 
     /// Bytes that are taken, and those that are owned.
@@ -236,13 +271,8 @@ impl Disk {
         }
     }
 
-    /// Removes a blob that Larder fetched; gives its length.
-    fn remove(&self, digest: &Digest) -> io::Result<u64> {
-        self.unlink(&mut self.books(), digest)
-    }
-
-    /// Removes a blob's file, with the books in hand: nobody else writes to its folder meanwhile.
-    fn unlink(&self, books: &mut Books, digest: &Digest) -> io::Result<u64> {
+    /// Removes a blob's file, of which the caller has the lock; gives its length.
+    fn unlink(&self, digest: &Digest) -> io::Result<u64> {
         let path = self.layout.blob(digest);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -253,15 +283,16 @@ impl Disk {
         if let Some(folder) = path.parent() {
             let _ = fs::remove_dir(folder);
         }
-        Ok(books.remove(digest).map_or(0, |facts| facts.size))
+        Ok(self.books().remove(digest).map_or(0, |facts| facts.size))
     }
 
     /// Forgets a blob whose file is gone.
     fn forget_if_gone(&self, digest: &Digest) {
-        // Held over both: it may be coming just now.
-        let mut books = self.books();
+        // Who changes its files at the moment knows better.
+        let Some(_files) = self.files.try_of(digest) else { return };
         if matches!(self.layout.blob(digest).try_exists(), Ok(false)) {
-            books.remove(digest);
+            self.books().remove(digest);
+            let _ = fs::remove_file(self.layout.pieces(digest));
         }
     }
 

@@ -48,6 +48,7 @@ impl Disk {
             }
         }
         self.take_in(&mut found);
+        self.sweep_lists(rest);
         self.sweep(&self.layout.larder(), rest);
         Ok(())
     }
@@ -59,6 +60,21 @@ impl Disk {
             let mut books = self.books();
             if !books.knows(&digest) {
                 books.find(digest, facts);
+            }
+        }
+    }
+
+    /// Removes the lists of pieces whose blobs are gone.
+    fn sweep_lists(&self, rest: &mut dyn FnMut() -> bool) {
+        for algorithm in ["sha256", "sha512"] {
+            for digest in digests_below(&self.layout.larder().join("pieces").join(algorithm), algorithm) {
+                if !rest() {
+                    return;
+                }
+                let Some(_files) = self.files.try_of(&digest) else { continue };
+                if !self.books().knows(&digest) {
+                    let _ = fs::remove_file(self.layout.pieces(&digest));
+                }
             }
         }
     }
@@ -112,7 +128,7 @@ impl Disk {
     }
 }
 
-/// The digests that have a folder, in no order.
+/// The digests that have something below a folder, in no order.
 fn digests_below(folder: &Path, algorithm: &str) -> impl Iterator<Item = Digest> {
     let list = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
     list(folder)

@@ -50,7 +50,7 @@ impl Disk {
             }
         };
         let order = Order { digest, total, piece: self.geometry.piece };
-        let (partial, goes_on) = Partial::open(&self.layout, order, left.is_some(), &self.books, room)?;
+        let (partial, goes_on) = Partial::open(&self.layout, order, left.is_some(), (&self.books, &self.files), room)?;
         Ok(Begun { partial, left: left.filter(|_| goes_on) })
     }
 
@@ -63,18 +63,23 @@ impl Disk {
 
     /// Keeps what a broken download got.
     pub(crate) fn leave(&self, digest: &Digest, mut partial: Partial) {
-        self.books().leave(*digest, partial.room().bytes());
-        partial.leave();
+        let mut books = self.books();
+        // Or it would be somebody else's files.
+        if partial.is_current(&books) {
+            books.leave(*digest, partial.room().bytes());
+            drop(books);
+            partial.leave();
+        }
     }
 
-    /// Keeps `content`, which is what `digest` names, unless it is here.
-    pub(crate) fn put(&self, digest: &Digest, content: &[u8]) -> io::Result<()> {
+    /// Keeps `content`, which is what `digest` names, unless it is here; whether it was written.
+    pub(crate) fn put(&self, digest: &Digest, content: &[u8]) -> io::Result<bool> {
         if self.size(digest).is_some() && self.blob(digest)?.is_some() {
-            return Ok(());
+            return Ok(false);
         }
         let begun = self.begin(digest, Some(content.len() as u64), None)?;
         begun.partial.file().write_at(content, 0)?;
-        self.commit(begun.partial, digest, None).map(drop)
+        self.commit(begun.partial, digest, None).map(|proof| proof.is_some())
     }
 
     /// Makes a download that was verified to be `digest` a blob: fsync, then rename, so that the name is never there
@@ -90,7 +95,8 @@ impl Disk {
         let path = self.layout.blob(digest);
         let folder = path.parent().expect("a blob lies in a folder of its own");
         let file = Arc::clone(partial.file());
-        let (at, owned) = (now(), self.books().is_owned(digest));
+        // Nothing is owned for a clock that was never set.
+        let (at, owned) = (now().max(1), self.books().is_owned(digest));
         // Where the file system has no attributes, the blob is owned if ever the index is lost: it takes room for longer.
         if !owned {
             let _ = rustix::fs::fsetxattr(file.file(), FETCHED, at.to_string().as_bytes(), XattrFlags::empty());
@@ -98,20 +104,24 @@ impl Disk {
         file.sync()?;
         #[cfg(test)]
         self.meet(crate::faults::Op::Rename)?;
-        if let Some(list) = list {
-            self.keep_pieces(digest, list);
-        }
         let (size, identity) = (file.len()?, file.identity()?);
         let proof = {
-            // Held over all of it, or a removal in between would take the entry and leave the file, and somebody who needs
-            // room would find the blob counted twice.
-            let mut books = self.books();
-            if !partial.is_current(&books) {
-                drop(books);
+            // Held over all of it, or a removal in between would take the entry and leave the file.
+            let _files = self.files.of(digest);
+            if !partial.is_current(&self.books()) {
                 return Ok(None);
             }
-            fs::create_dir_all(folder)?;
-            partial.rename(&path)?;
+            if let Some(list) = list {
+                self.keep_pieces(digest, list);
+            }
+            if let Err(error) = fs::create_dir_all(folder).and_then(|()| partial.rename(&path)) {
+                if !self.books().knows(digest) {
+                    let _ = fs::remove_file(self.layout.pieces(digest));
+                }
+                return Err(error);
+            }
+            // Together, or somebody who needs room would find the blob counted twice.
+            let mut books = self.books();
             partial.room().give_back(&mut books);
             let fetched = if owned { 0 } else { at };
             books.add(*digest, Facts { size, fetched, used: at, rank: 0 }, Proof::whole(identity))

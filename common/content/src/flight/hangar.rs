@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use crate::{
     buffers::Buffers,
     counters::Counters,
-    disk::{self, Disk, Stored},
+    disk::{self, AtHand, Disk, Stored},
     health::Health,
     quarantine::Quarantine,
 };
@@ -43,9 +43,16 @@ impl Hangar {
             tracing::info!("the cache's disk works again");
         }
     }
-    /// A blob that is on the disk.
-    pub(crate) fn stored(&self, digest: &Digest) -> Option<Stored> {
-        self.disk.blob(digest).unwrap_or_else(|error| {
+    /// A blob that is on the disk. Opening it may take long, which a thread of connections does not wait for.
+    pub(crate) async fn stored(self: &Arc<Self>, digest: &Digest) -> Option<Stored> {
+        match self.disk.at_hand(digest) {
+            AtHand::Open(stored) => return Some(stored),
+            AtHand::No => return None,
+            AtHand::Unopened(_) => {}
+        }
+        let (hangar, digest) = (Arc::clone(self), *digest);
+        let opened = tokio::task::spawn_blocking(move || hangar.disk.blob(&digest)).await;
+        opened.map_err(io::Error::other).flatten().unwrap_or_else(|error| {
             // A blob that cannot be opened is a miss: the source may still have it.
             self.counters.disk_errors.add(1);
             tracing::warn!(%digest, %error, "cannot open a cached blob");

@@ -46,7 +46,7 @@ impl Flights {
 
     /// The flight of what is asked for, started if there is none or if it is the one that `failed`; or the blob, if one
     /// landed in between.
-    pub(super) fn join_or_start(&self, ask: Ask<'_>, sources: &Sources, failed: Option<&Arc<Flight>>) -> Join {
+    pub(super) async fn join_or_start(&self, ask: Ask<'_>, sources: &Sources, failed: Option<&Arc<Flight>>) -> Join {
         let mut was_opened = false;
         let flight = loop {
             {
@@ -64,7 +64,7 @@ impl Flights {
                 }
             }
             // Not under the lock: a slow disk must not keep others from their flights.
-            if let Some(stored) = self.hangar.stored(ask.digest) {
+            if let Some(stored) = self.hangar.stored(ask.digest).await {
                 return Join::Landed(stored);
             }
             was_opened = true;

@@ -125,14 +125,14 @@ impl PullThrough {
     }
 
     /// The blob `digest` if it is here; asks nobody.
-    pub fn stored(&self, digest: &Digest) -> Option<Blob> {
-        let stored = self.hangar.stored(digest)?;
+    pub async fn stored(&self, digest: &Digest) -> Option<Blob> {
+        let stored = self.hangar.stored(digest).await?;
         Some(self.blob(digest, Origin::Disk(stored), &no_sources()))
     }
 
     /// All bytes of the blob `digest`, if it is here and no longer than `most`.
     pub async fn small(&self, digest: &Digest, most: u64) -> Option<Bytes> {
-        let (origin, size) = self.here(digest, &no_sources()).await?;
+        let (origin, size) = self.here(digest, None, &no_sources()).await?;
         if size > most {
             return None;
         }
@@ -157,14 +157,14 @@ impl PullThrough {
         sources: Vec<Arc<dyn Source>>,
     ) -> Result<Blob, FetchError> {
         let sources: Sources = sources.into();
-        if let Some((origin, _)) = self.here(digest, &sources).await {
+        if let Some((origin, _)) = self.here(digest, size, &sources).await {
             self.hangar.counters.hits.add(1);
             return Ok(self.blob(digest, origin, &sources));
         }
         self.admit(digest)?;
         let mut failed = None;
         let flight = loop {
-            match self.flights.join_or_start(Ask { digest, size, awaited: false }, &sources, failed.as_ref()) {
+            match self.flights.join_or_start(Ask { digest, size, awaited: false }, &sources, failed.as_ref()).await {
                 Join::Landed(stored) => {
                     self.hangar.counters.hits.add(1);
                     return Ok(self.blob(digest, Origin::Disk(stored), &sources));
@@ -211,7 +211,8 @@ impl PullThrough {
         if self.size(digest).is_some() || self.hangar.disk.is_left(digest) || self.hangar.quarantine.holds(digest) {
             return None;
         }
-        let Join::Started(flight) = self.flights.join_or_start(Ask { digest, size, awaited: false }, &sources, None)
+        let Join::Started(flight) =
+            self.flights.join_or_start(Ask { digest, size, awaited: false }, &sources, None).await
         else {
             return None;
         };

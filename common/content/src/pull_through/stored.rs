@@ -13,14 +13,14 @@ const SMALL: u64 = 64 * 1024;
 
 impl PullThrough {
     /// A blob that is here, in memory or on the disk, and its length.
-    pub(super) async fn here(&self, digest: &Digest, sources: &Sources) -> Option<(Origin, u64)> {
+    pub(super) async fn here(&self, digest: &Digest, said: Option<u64>, sources: &Sources) -> Option<(Origin, u64)> {
         if let Some(bytes) = self.small.get(digest)
             && self.hangar.disk.touch(digest)
         {
             let size = bytes.len() as u64;
             return Some((Origin::Memory(bytes), size));
         }
-        let stored = self.hangar.stored(digest)?;
+        let stored = self.hangar.stored(digest).await?;
         if stored.size <= SMALL {
             let bytes = self.read_small(digest, stored).await?;
             let size = bytes.len() as u64;
@@ -28,6 +28,9 @@ impl PullThrough {
         }
         // Before anything was promised is the time to find that it is bad.
         if !stored.proof.is_whole() {
+            if said.is_some_and(|said| said != stored.size) {
+                self.settle(digest, &stored, Doubt::All).await.ok()?;
+            }
             while let doubt @ (Doubt::Unasked | Doubt::Piece { .. }) = stored.proof.doubt(0) {
                 self.settle(digest, &stored, doubt).await.ok()?;
             }
@@ -104,7 +107,7 @@ impl PullThrough {
         tokio::task::spawn_blocking(bad).await.map_err(io::Error::other)?;
         // Its reader has had bytes already, or was promised them.
         let ask = Ask { digest, size: Some(stored.size), awaited: true };
-        match self.flights.join_or_start(ask, sources, None) {
+        match self.flights.join_or_start(ask, sources, None).await {
             Join::Joined(flight) | Join::Started(flight) => Ok(Origin::Flight(opened(&flight).await?)),
             // Somebody else has fetched it again.
             Join::Landed(stored) => Ok(Origin::Disk(stored)),

@@ -26,17 +26,17 @@ impl PullThrough {
         };
         let outcome = tokio::task::spawn_blocking(put).await.map_err(io::Error::other).flatten();
         match &outcome {
-            Ok(()) => self.hangar.disk_works(size),
+            Ok(true) => self.hangar.disk_works(size),
+            // Nothing was written: that says nothing.
+            Ok(false) => {}
             Err(error) => self.hangar.disk_failed(error),
         }
-        outcome
+        outcome.map(drop)
     }
 
     /// Removes what was fetched before `then`, never what somebody else put on the disk. Gives how many blobs went.
     pub async fn expire(&self, then: SystemTime) -> io::Result<u64> {
-        let removed = self.on_disk_thread(move |disk| disk.expire(then)).await?;
-        self.hangar.counters.expired.add(removed);
-        Ok(removed)
+        self.on_disk_thread(move |disk| disk.expire(then)).await
     }
 
     /// Writes down what changed in the index. To be called now and then: a crash loses what was not written.

@@ -22,7 +22,7 @@ impl Registry for Shelf {
 
     async fn blob(&self, _: &Name, digest: &Digest) -> Result<Blob, Error> {
         self.blob.clone()?;
-        self.cache.stored(digest).ok_or(Error::new(Code::BlobUnknown, "no such blob"))
+        self.cache.stored(digest).await.ok_or(Error::new(Code::BlobUnknown, "no such blob"))
     }
 
     async fn blob_size(&self, name: &Name, digest: &Digest) -> Result<u64, Error> {

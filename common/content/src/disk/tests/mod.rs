@@ -1,6 +1,7 @@
 //! What the folder shows, keeps and lets go.
 
 mod contention;
+mod failures;
 
 use std::time::Duration;
 

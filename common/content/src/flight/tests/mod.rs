@@ -3,6 +3,7 @@
 mod detours;
 mod legs;
 mod source;
+mod stored;
 mod trunk;
 
 use std::{sync::Arc, time::Duration};

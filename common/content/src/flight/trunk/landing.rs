@@ -30,10 +30,10 @@ impl Flight {
         let committed = tokio::task::spawn_blocking(commit).await.map_err(io::Error::other).flatten();
         match committed {
             Ok(proof) => {
-                let size = self.state().progress.passed();
-                self.hangar.disk_works(size);
-                // Readers of the flight read the blob's file: it is in use.
+                // Or nothing was written, and that says nothing.
                 if let Some(proof) = proof {
+                    self.hangar.disk_works(self.state().progress.passed());
+                    // Readers of the flight read the blob's file: it is in use.
                     let _ = self.kept.set(proof);
                 }
             }
