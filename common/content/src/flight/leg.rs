@@ -189,7 +189,7 @@ mod tests {
             runtime: tokio::runtime::Handle::current(),
         });
         let flight = Flight::new(
-            crate::flight::Ask { digest: &Digest::sha256(b"x"), size: Some(100), awaited: false },
+            crate::flight::Ask { digest: &Digest::sha256(b"x"), size: Some(100), awaited: false, afresh: false },
             Arc::new([]),
             None,
             hangar,

@@ -49,6 +49,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) size: Option<u64>,
     /// Whether somebody was promised its bytes, and waits for the rest.
     pub(crate) awaited: bool,
+    /// Whether what comes of it is to say that these very sources have it: nothing is taken up of an earlier download.
+    pub(crate) afresh: bool,
 }
 
 /// One download.
@@ -59,6 +61,8 @@ pub(crate) struct Flight {
     size: Option<u64>,
     /// Whether somebody was promised its bytes before it began.
     awaited: bool,
+    /// Whether nothing is taken up of an earlier download.
+    afresh: bool,
     /// Everybody who may have it.
     sources: Sources,
     /// A blob that is on the disk, and of which nothing is known: it is hashed first, and fetched only if it is wrong.
@@ -112,7 +116,7 @@ enum Outcome {
 impl Flight {
     /// A download of what is asked for; or a reading of the `suspect` that lies on the disk.
     pub(crate) fn new(
-        Ask { digest, size, awaited }: Ask<'_>,
+        Ask { digest, size, awaited, afresh }: Ask<'_>,
         sources: Sources,
         suspect: Option<Stored>,
         hangar: Arc<Hangar>,
@@ -136,6 +140,7 @@ impl Flight {
             digest: *digest,
             size,
             awaited,
+            afresh,
             sources,
             suspect,
             state: Mutex::new(state),

@@ -81,7 +81,7 @@ impl Flights {
             if let Some(running) = listed.get(digest) {
                 return Arc::clone(running);
             }
-            let ask = Ask { digest, size: Some(stored.size), awaited: false };
+            let ask = Ask { digest, size: Some(stored.size), awaited: false, afresh: false };
             let flight = Flight::new(ask, Arc::clone(sources), Some(stored), Arc::clone(&self.hangar));
             listed.insert(*digest, Arc::clone(&flight));
             flight

@@ -164,7 +164,11 @@ impl PullThrough {
         self.admit(digest)?;
         let mut failed = None;
         let flight = loop {
-            match self.flights.join_or_start(Ask { digest, size, awaited: false }, &sources, failed.as_ref()).await {
+            match self
+                .flights
+                .join_or_start(Ask { digest, size, awaited: false, afresh: false }, &sources, failed.as_ref())
+                .await
+            {
                 Join::Landed(stored) => {
                     self.hangar.counters.hits.add(1);
                     return Ok(self.blob(digest, Origin::Disk(stored), &sources));
@@ -212,7 +216,7 @@ impl PullThrough {
             return None;
         }
         let Join::Started(flight) =
-            self.flights.join_or_start(Ask { digest, size, awaited: false }, &sources, None).await
+            self.flights.join_or_start(Ask { digest, size, awaited: false, afresh: true }, &sources, None).await
         else {
             return None;
         };

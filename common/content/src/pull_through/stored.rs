@@ -106,7 +106,7 @@ impl PullThrough {
         };
         tokio::task::spawn_blocking(bad).await.map_err(io::Error::other)?;
         // Its reader has had bytes already, or was promised them.
-        let ask = Ask { digest, size: Some(stored.size), awaited: true };
+        let ask = Ask { digest, size: Some(stored.size), awaited: true, afresh: false };
         match self.flights.join_or_start(ask, sources, None).await {
             Join::Joined(flight) | Join::Started(flight) => Ok(Origin::Flight(opened(&flight).await?)),
             // Somebody else has fetched it again.

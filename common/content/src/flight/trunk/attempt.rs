@@ -88,6 +88,9 @@ impl Flight {
 
     /// Goes on with what an earlier download left, if it did.
     async fn take_up(self: &Arc<Self>, attempt: &mut Try) -> Result<(), Failure> {
+        if self.afresh {
+            return Ok(());
+        }
         let (hangar, digest, size) = (Arc::clone(&self.hangar), self.digest, self.size);
         let left = blocking(move || hangar.disk.left(&digest)).await?;
         match left.filter(|left| size.is_none_or(|size| size == left.total)) {
