@@ -50,6 +50,8 @@ struct Entry {
     changed: bool,
     /// It was found to be wrong, and is not ours to remove.
     damaged: bool,
+    /// It is being removed.
+    leaving: bool,
 }
 
 fn key(digest: &Digest) -> Key {
@@ -79,7 +81,7 @@ impl Books {
         for record in records {
             match record {
                 Record::Blob(digest, facts) => {
-                    let entry = Entry { digest, facts, proof: None, changed: false, damaged: false };
+                    let entry = Entry { digest, facts, proof: None, changed: false, damaged: false, leaving: false };
                     books.blobs.insert(key(&digest), entry);
                 }
                 Record::Gone(digest) => drop(books.blobs.remove(&key(&digest))),
@@ -98,7 +100,7 @@ impl Books {
 
     /// The length of a blob, if it is known to be there and to be right.
     pub(crate) fn size(&self, digest: &Digest) -> Option<u64> {
-        self.entry(digest).filter(|entry| !entry.damaged).map(|entry| entry.facts.size)
+        self.entry(digest).filter(|entry| !entry.is_withheld()).map(|entry| entry.facts.size)
     }
 
     /// Whether a blob is known to be there.
@@ -106,9 +108,9 @@ impl Books {
         self.entry(digest).is_some()
     }
 
-    /// Whether a blob is there and was found to be wrong.
-    pub(crate) fn is_damaged(&self, digest: &Digest) -> bool {
-        self.entry(digest).is_some_and(|entry| entry.damaged)
+    /// Whether a blob is there and not to be given out: it was found to be wrong, or is being removed.
+    pub(crate) fn is_withheld(&self, digest: &Digest) -> bool {
+        self.entry(digest).is_some_and(Entry::is_withheld)
     }
 
     /// A blob is asked for at `now`: its length, and what is known of its bytes.
@@ -127,7 +129,7 @@ impl Books {
 
     /// A blob was found. To be called in the order of their last use.
     pub(crate) fn find(&mut self, digest: Digest, facts: Facts) {
-        let entry = Entry { digest, facts, proof: None, changed: true, damaged: false };
+        let entry = Entry { digest, facts, proof: None, changed: true, damaged: false, leaving: false };
         if entry.is_owned() {
             self.owned += facts.size;
         } else {
@@ -141,7 +143,8 @@ impl Books {
     pub(crate) fn add(&mut self, digest: Digest, facts: Facts, proof: Proof) -> Arc<Proof> {
         self.remove(&digest);
         let proof = Arc::new(proof);
-        let entry = Entry { digest, facts, proof: Some(Arc::clone(&proof)), changed: true, damaged: false };
+        let entry =
+            Entry { digest, facts, proof: Some(Arc::clone(&proof)), changed: true, damaged: false, leaving: false };
         if entry.is_owned() {
             self.owned += facts.size;
         } else {
@@ -183,9 +186,11 @@ impl Books {
         self.entry(digest).is_some_and(Entry::is_owned)
     }
 
-    /// Whether nobody reads a blob.
-    pub(crate) fn is_idle(&self, digest: &Digest) -> bool {
-        self.entry(digest).is_none_or(Entry::is_idle)
+    /// A victim is to be removed. From here on nobody gets it; unless somebody reads it, then it stays. Whether it goes.
+    pub(crate) fn withhold(&mut self, digest: &Digest) -> bool {
+        let Some(entry) = self.blobs.get_mut(&key(digest)).filter(|entry| entry.digest == *digest) else { return true };
+        entry.leaving = entry.is_idle();
+        entry.leaving
     }
 
     /// The file of a blob, if it was kept open.
@@ -195,7 +200,7 @@ impl Books {
 
     /// Keeps the file of a blob open; of the very blob that `proof` is of, which may have been replaced.
     pub(crate) fn keep_open(&mut self, digest: &Digest, proof: &Arc<Proof>, file: &Arc<ContentFile>) {
-        if self.entry(digest).is_some_and(|entry| !entry.damaged && entry.is_of(proof)) {
+        if self.entry(digest).is_some_and(|entry| !entry.is_withheld() && entry.is_of(proof)) {
             self.open.put(*digest, Arc::clone(file));
         }
     }
@@ -221,7 +226,8 @@ impl Books {
 
     /// A victim could not be removed.
     pub(crate) fn spared(&mut self, digest: &Digest) {
-        if let Some(entry) = self.entry(digest) {
+        if let Some(entry) = self.blobs.get_mut(&key(digest)).filter(|entry| entry.digest == *digest) {
+            entry.leaving = false;
             let Facts { size, rank, used, .. } = entry.facts;
             self.order.restore(key(digest), size, Rank::from(rank), used);
         }
@@ -346,6 +352,10 @@ impl Entry {
 
     fn is_of(&self, proof: &Arc<Proof>) -> bool {
         self.proof.as_ref().is_some_and(|known| Arc::ptr_eq(known, proof))
+    }
+
+    fn is_withheld(&self) -> bool {
+        self.damaged || self.leaving
     }
 
     fn is_idle(&self) -> bool {

@@ -89,7 +89,7 @@ impl Disk {
         let _files = self.files.of(digest);
         {
             let mut books = self.books();
-            if !books.is_idle(digest) {
+            if !books.withhold(digest) {
                 books.spared(digest);
                 return Ok(None);
             }

@@ -162,13 +162,13 @@ impl Disk {
     /// Notes that a blob is asked for; whether it is here, as far as is known.
     pub(crate) fn touch(&self, digest: &Digest) -> bool {
         let mut books = self.books();
-        !books.is_damaged(digest) && books.use_blob(digest, now()).is_some()
+        !books.is_withheld(digest) && books.use_blob(digest, now()).is_some()
     }
 
     /// The blob, if it is complete and here, for somebody who asks for it; as far as that is known without the disk.
     pub(crate) fn at_hand(&self, digest: &Digest) -> AtHand {
         let mut books = self.books();
-        if books.is_damaged(digest) {
+        if books.is_withheld(digest) {
             return AtHand::No;
         }
         let known = books.use_blob(digest, now());
