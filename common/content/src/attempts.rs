@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use crate::source::Fault;
 
-/// Rounds over all sources without progress after which a download is given up: with their pauses about 20 s, in which a
-/// registry restarts.
-const ROUNDS: u32 = 12;
-/// The longest that a download may make no progress.
-const NO_PROGRESS: Duration = Duration::from_secs(60);
+/// How often each source may break after a few bytes, and make no progress: with the pauses most of a minute. Sources that
+/// give nothing at all are given up by time, however often they were asked: a registry restarts within [`NO_BYTES`].
+const DRIBBLES: u32 = 25;
+/// The longest that a download may get no bytes.
+const NO_BYTES: Duration = Duration::from_secs(60);
 /// The wait before the second round; each later one waits twice as long as the one before, up to [`LONGEST`].
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(3);
@@ -29,9 +29,11 @@ pub(crate) struct Attempts {
     tried: Vec<u32>,
     /// Failures since the last progress.
     failures: u32,
-    /// How often since then a source was known to be away, and not asked.
-    skips: u32,
-    /// Whether bytes have come.
+    /// How many of them came after bytes.
+    dribbles: u32,
+    /// Whether bytes came since the last failure.
+    came: bool,
+    /// Whether somebody waits for the rest.
     flowing: bool,
 }
 
@@ -48,7 +50,8 @@ impl Attempts {
     /// A download that may ask any of `sources` sources, in this order. `flowing` is whether somebody waits for its
     /// rest already.
     pub(crate) fn new(sources: usize, flowing: bool) -> Self {
-        Self { excluded: vec![false; sources], current: 0, tried: vec![0; sources], failures: 0, skips: 0, flowing }
+        let (excluded, tried) = (vec![false; sources], vec![0; sources]);
+        Self { excluded, current: 0, tried, failures: 0, dribbles: 0, came: false, flowing }
     }
 
     /// Whom to ask first.
@@ -56,7 +59,12 @@ impl Attempts {
         (!self.excluded.is_empty()).then_some(self.current)
     }
 
-    /// Bytes came: somebody waits for the rest now.
+    /// Bytes came, be they wanted or only on the way to those.
+    pub(crate) fn moves(&mut self) {
+        self.came = true;
+    }
+
+    /// Bytes came that are wanted: somebody waits for the rest now.
     pub(crate) fn flows(&mut self) {
         self.flowing = true;
     }
@@ -64,15 +72,14 @@ impl Attempts {
     /// So many bytes came that the source must be said to work.
     pub(crate) fn progressed(&mut self) {
         self.flowing = true;
-        (self.failures, self.skips) = (0, 0);
+        (self.failures, self.dribbles) = (0, 0);
     }
 
-    /// The source that was asked failed; `idle` is the time since the last progress.
+    /// The source that was asked failed; `idle` is the time since the last bytes.
     pub(crate) fn failed(&mut self, fault: Fault, idle: Duration) -> Next {
-        // Who is known to be away (a hub that restarts) may be back soon: that is waited for, and ends by time alone.
-        let is_away = fault == Fault::Skipped && self.flowing;
         let wait = match fault {
-            Fault::Skipped if is_away => Duration::ZERO,
+            // Who is known to be away (a hub that restarts) may be back soon.
+            Fault::Skipped if self.flowing => Duration::ZERO,
             Fault::Unreachable | Fault::TimedOut | Fault::Failing => Duration::ZERO,
             Fault::Limited(after) if self.flowing && after.is_none_or(|after| after <= WORTH_WAITING) => {
                 after.unwrap_or(LONGEST)
@@ -82,15 +89,12 @@ impl Attempts {
                 Duration::ZERO
             }
         };
-        if is_away {
-            (self.failures, self.skips) = (0, self.skips + 1);
-        } else {
-            self.failures += 1;
-        }
+        self.failures += 1;
+        self.dribbles += u32::from(std::mem::take(&mut self.came));
         self.tried[self.current] += 1;
         let left = self.excluded.iter().filter(|excluded| !**excluded).count();
         let Ok(left) = u32::try_from(left) else { return Next::GiveUp };
-        if left == 0 || idle >= NO_PROGRESS || self.failures >= ROUNDS.saturating_mul(left) {
+        if left == 0 || idle >= NO_BYTES || self.dribbles >= DRIBBLES.saturating_mul(left) {
             return Next::GiveUp;
         }
         // A connection that breaks at once is tried once more: it may have been an idle one that was just being closed.
@@ -102,7 +106,7 @@ impl Attempts {
             return Next::GiveUp;
         };
         self.current = next;
-        let rounds = if is_away { self.skips } else { self.failures } / left;
+        let rounds = self.failures / left;
         let pause = if rounds == 0 || !self.flowing { Duration::ZERO } else { back_off(rounds) };
         Next::Ask(next, pause.max(wait))
     }
@@ -139,41 +143,76 @@ mod tests {
     }
 
     #[test]
-    fn once_bytes_flow_it_goes_on_with_growing_pauses_and_an_end() {
+    fn once_bytes_flow_it_goes_on_with_growing_pauses() {
         let mut attempts = Attempts::new(2, false);
         attempts.progressed();
         let mut pauses = Vec::new();
-        while let Next::Ask(_, pause) = attempts.failed(Fault::Unreachable, NOW) {
+        for _ in 0..20 {
+            let Next::Ask(_, pause) = attempts.failed(Fault::Unreachable, NOW) else { panic!("gave up") };
             pauses.push(pause.as_millis());
         }
         assert_eq!(pauses[..11], [0, 100, 100, 200, 200, 400, 400, 800, 800, 1600, 1600]);
-        assert_eq!(pauses[11..], [3000; 12]);
+        assert_eq!(pauses[11..], [3000; 9]);
         // Progress starts it all over, and an answer shuts its source out for good.
         attempts.progressed();
-        assert_eq!(attempts.failed(Fault::Corrupt, NOW), Next::Ask(0, Duration::from_millis(100)));
-        assert_eq!(attempts.failed(Fault::Unreachable, NOW), Next::Ask(0, Duration::from_millis(200)));
-        assert_eq!(attempts.failed(Fault::Unreachable, NO_PROGRESS), Next::GiveUp);
+        assert_eq!(attempts.failed(Fault::Corrupt, NOW), Next::Ask(1, Duration::from_millis(100)));
+        assert_eq!(attempts.failed(Fault::Unreachable, NOW), Next::Ask(1, Duration::from_millis(200)));
+        assert_eq!(attempts.failed(Fault::Unreachable, NO_BYTES), Next::GiveUp);
+    }
+
+    /// How long a download with one source goes on that fails in each of these ways in turn, if all pauses are as short as
+    /// they may be; and how often it asks.
+    fn patience(faults: &[Fault]) -> (Duration, u32) {
+        let (mut attempts, mut waited, mut asked) = (Attempts::new(1, true), Duration::ZERO, 0);
+        for fault in faults.iter().cycle() {
+            let Next::Ask(0, pause) = attempts.failed(*fault, waited) else { break };
+            assert!(pause >= SHORTEST && pause <= LONGEST);
+            waited += pause / 2;
+            asked += 1;
+        }
+        (waited, asked)
     }
 
     #[test]
-    fn who_is_away_for_a_while_is_waited_for() {
-        let mut attempts = Attempts::new(1, true);
-        let mut waited = Duration::ZERO;
-        let mut next = attempts.failed(Fault::Unreachable, waited);
-        for ask in 0.. {
-            let Next::Ask(0, pause) = next else { break };
-            assert!(pause >= SHORTEST && pause <= LONGEST);
-            waited += pause;
-            // Now and then a request goes through to a hub that is still away.
-            next = attempts.failed(if ask % 3 == 2 { Fault::Unreachable } else { Fault::Skipped }, waited);
+    fn who_gives_nothing_is_waited_for_by_time() {
+        use Fault::{Failing, Skipped, TimedOut, Unreachable};
+        // Now and then a request goes through to a hub that is still away.
+        for faults in [
+            &[Unreachable][..],
+            &[Failing],
+            &[TimedOut],
+            &[Skipped],
+            &[Unreachable, Skipped, Skipped],
+            &[Fault::Limited(None)],
+        ] {
+            let (waited, asked) = patience(faults);
+            assert!(waited >= NO_BYTES && asked < 60, "{faults:?}: {waited:?}, {asked}");
         }
-        assert!(waited >= NO_PROGRESS, "gave up after {waited:?}");
-
         // Another one is asked at once.
         let mut attempts = Attempts::new(2, true);
-        assert_eq!(attempts.failed(Fault::Skipped, NOW), Next::Ask(1, Duration::ZERO));
-        assert_eq!(attempts.failed(Fault::NotFound, NOW), Next::Ask(0, SHORTEST));
-        assert_eq!(attempts.failed(Fault::Skipped, NOW), Next::Ask(0, 2 * SHORTEST));
+        assert_eq!(attempts.failed(Skipped, NOW), Next::Ask(1, Duration::ZERO));
+        assert_eq!(attempts.failed(Fault::NotFound, NOW), Next::Ask(0, 2 * SHORTEST));
+        assert_eq!(attempts.failed(Skipped, NOW), Next::Ask(0, 4 * SHORTEST));
+    }
+
+    #[test]
+    fn who_gives_a_few_bytes_each_time_is_given_up_by_times() {
+        for sources in [1, 3] {
+            let (mut attempts, mut asked) = (Attempts::new(sources, true), 1);
+            loop {
+                attempts.moves();
+                let Next::Ask(..) = attempts.failed(Fault::Unreachable, NOW) else { break };
+                asked += 1;
+            }
+            assert_eq!(asked, DRIBBLES * u32::try_from(sources).unwrap());
+        }
+        // That it was away in between is not held against it.
+        let mut attempts = Attempts::new(1, true);
+        for _ in 0..3 * DRIBBLES {
+            assert_ne!(attempts.failed(Fault::Unreachable, NOW), Next::GiveUp);
+        }
+        attempts.moves();
+        assert_ne!(attempts.failed(Fault::Unreachable, NOW), Next::GiveUp);
     }
 
     #[test]

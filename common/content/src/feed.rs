@@ -10,7 +10,9 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, stream::Fuse};
 use larder_oci::Digest;
 use tokio::{
+    runtime::Handle,
     sync::mpsc,
+    task::coop,
     time::{Instant, sleep, timeout},
 };
 
@@ -25,6 +27,8 @@ pub(crate) type Sources = Arc<[Arc<dyn Source>]>;
 
 /// How many batches may wait to be taken: one that is written, one that is ready, one that is being gathered.
 const READY: usize = 1;
+/// Most chunks in one batch: each takes a write, and memory beside its bytes.
+const MOST_CHUNKS: usize = 1024;
 /// A source that gives less than a tail in this many stall times is as good as silent.
 const TRICKLE: u32 = 10;
 
@@ -83,10 +87,10 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// Starts a feed.
-    pub(crate) fn start(order: Order, counters: Arc<Counters>) -> Self {
+    /// Starts a feed on `runtime`: a connection belongs to the runtime that it was made on, and ends with it.
+    pub(crate) fn start(order: Order, counters: Arc<Counters>, runtime: &Handle) -> Self {
         let (sender, receiver) = mpsc::channel(READY);
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             let closed = sender.clone();
             let mut feeding = Feeding {
                 at: order.from,
@@ -185,7 +189,10 @@ impl Feeding {
         let fetching = timeout(self.order.pace.stall, asked.fetch(&self.order.digest, range)).await;
         let fetched = fetching.map_err(|_| stalled("gave no answer"))??;
         let mut skip = self.agree(name, &fetched)?;
+        let opened = Instant::now();
         self.give(Fed::Opened { source, total: self.total }).await?;
+        // How long that was not taken is nothing that a source can help.
+        self.moved += opened.elapsed();
 
         let mut body = fetched.body.fuse();
         let (mut since, mut window) = (0, Window::open());
@@ -197,6 +204,7 @@ impl Feeding {
             if came > 0 {
                 // What is skipped is on the way to what is wanted.
                 self.moved = Instant::now();
+                self.attempts.moves();
                 window.took(came, self.order.pace.progress);
             }
             skip = drop_front(&mut chunks, skip);
@@ -210,7 +218,6 @@ impl Feeding {
                     since = 0;
                 }
                 self.give(Fed::Bytes(chunks)).await?;
-                // How long they were not taken is nothing that a source can help.
                 window.pause(self.moved.elapsed());
                 self.moved = Instant::now();
             }
@@ -335,18 +342,27 @@ struct Batch {
 /// The next bytes, and with them whatever else has arrived already: one trip to a writing thread for many packets,
 /// and no waiting for a batch to fill.
 async fn next_batch(body: &mut Fuse<ByteStream>, most: usize) -> Batch {
-    let (mut chunks, mut length) = (Vec::new(), 0);
-    let mut next = body.next().await;
+    let (mut chunks, mut length, mut taken) = (Vec::new(), 0, 0);
+    let mut next = loop {
+        match body.next().await {
+            // No sign of life: who sends nothing else is silent. (And he may do so without a pause.)
+            Some(Ok(chunk)) if chunk.is_empty() => coop::consume_budget().await,
+            next => break next,
+        }
+    };
     loop {
         match next {
             Some(Ok(chunk)) => {
                 length += chunk.len();
-                chunks.push(chunk);
+                if !chunk.is_empty() {
+                    chunks.push(chunk);
+                }
             }
             Some(Err(error)) => return Batch { chunks, end: Some(Err(error)) },
             None => return Batch { chunks, end: Some(Ok(())) },
         }
-        if length >= most {
+        taken += 1;
+        if length >= most || taken == MOST_CHUNKS {
             return Batch { chunks, end: None };
         }
         next = match body.next().now_or_never() {
@@ -380,3 +396,6 @@ fn keep_front(chunks: &mut Vec<Bytes>, mut count: u64) {
         !chunk.is_empty()
     });
 }
+
+#[cfg(test)]
+mod tests;

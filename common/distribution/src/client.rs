@@ -158,16 +158,22 @@ impl Client {
     /// Sends a request that reads from `repository`, answering a challenge if there is one. The answer has a status
     /// that says that it holds what was asked for.
     async fn ask(&self, ask: transport::Ask, repository: &RepositoryName) -> Result<reqwest::Response, SourceError> {
+        let response = self.send(&ask, repository).await?;
+        self.shared.transport.accept(response, &ask)
+    }
+
+    /// The same, whatever the answer says.
+    async fn send(&self, ask: &transport::Ask, repository: &RepositoryName) -> Result<reqwest::Response, SourceError> {
         let Shared { transport, auth, .. } = &*self.shared;
         let scope = format!("repository:{repository}:pull");
         let known = auth.known(transport, &scope).await.inspect_err(|_| auth.forget())?;
-        let mut response = transport.send(&ask, known.as_ref()).await?;
-        if response.status() == http::StatusCode::UNAUTHORIZED {
-            // What we had is not (or no more) enough; the challenge says what is. Once, or it is a loop.
-            let answer = auth.answer(transport, &response, &scope, known.is_some()).await?;
-            response = transport.send(&ask, Some(&answer)).await?;
+        let response = transport.send(ask, known.as_ref()).await?;
+        if response.status() != http::StatusCode::UNAUTHORIZED {
+            return Ok(response);
         }
-        transport.accept(response, &ask)
+        // What we had is not (or no more) enough; the challenge says what is. Once, or it is a loop.
+        let answer = auth.answer(transport, &response, &scope, known.is_some()).await?;
+        transport.send(ask, Some(&answer)).await
     }
 
     /// The URL of something in a repository.

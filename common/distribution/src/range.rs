@@ -42,6 +42,12 @@ pub fn content_range(header: &str) -> Option<(u64, Option<u64>)> {
     (first <= last && total.is_none_or(|total| last < total)).then_some((first, total))
 }
 
+/// Reads `Content-Range: bytes */<total>`, as it comes with 416: the length of the whole.
+pub fn unsatisfied_range(header: &str) -> Option<u64> {
+    let total = header.trim().strip_prefix("bytes ")?.trim_start().strip_prefix("*/")?.trim();
+    if total.bytes().all(|b| b.is_ascii_digit()) { total.parse().ok() } else { None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +91,23 @@ mod tests {
             ("0-1/2", None),
         ] {
             assert_eq!(content_range(header), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn reads_what_comes_with_416() {
+        for (header, expected) in [
+            ("bytes */1000", Some(1000)),
+            (" bytes */0 ", Some(0)),
+            ("bytes */*", None),
+            ("bytes */", None),
+            ("bytes */-1", None),
+            ("bytes */+1", None),
+            ("bytes */99999999999999999999", None),
+            ("bytes 0-9/1000", None),
+            ("*/1000", None),
+        ] {
+            assert_eq!(unsatisfied_range(header), expected, "{header}");
         }
     }
 }

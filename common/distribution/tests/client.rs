@@ -225,6 +225,34 @@ async fn a_redirect_is_followed_without_the_authorization() {
     assert!(server.seen().iter().skip(1).all(|seen| seen.header("authorization").is_some()));
 }
 
+/// What was there all along is found by asking for more: the body that brought it did not say how long it was.
+#[tokio::test]
+async fn a_blob_that_ends_where_more_is_asked_for_is_all_there() {
+    let digest = Digest::sha256(b"0123456789");
+    let refuses = |content_range: Option<&'static str>| {
+        Server::start(move |_| {
+            let builder = Response::builder().status(416);
+            let builder = content_range.into_iter().fold(builder, |builder, it| builder.header("content-range", it));
+            builder.body(text("no")).unwrap()
+        })
+    };
+    let server = refuses(Some("bytes */10")).await;
+    let blobs = client(&server, Arc::new(Anonymous)).blobs(&repository());
+    for end in [None, Some(20)] {
+        let fetched = blobs.fetch(&digest, ByteRange { start: 10, end }).await.unwrap();
+        assert_eq!((fetched.start, fetched.total, fetched.body.count().await), (10, Some(10), 0));
+    }
+    // Of a blob that is said to be shorter or longer it is no answer, nor to a question for all.
+    for range in [ByteRange { start: 9, end: None }, ByteRange { start: 11, end: None }, ByteRange::ALL] {
+        assert_eq!(fault(blobs.fetch(&digest, range).await), Fault::Invalid, "{range:?}");
+    }
+    for content_range in [None, Some("bytes */*"), Some("bytes 0-9/10")] {
+        let server = refuses(content_range).await;
+        let blobs = client(&server, Arc::new(Anonymous)).blobs(&repository());
+        assert_eq!(fault(blobs.fetch(&digest, ByteRange { start: 10, end: None }).await), Fault::Invalid);
+    }
+}
+
 #[tokio::test]
 async fn redirects_end() {
     let server = Server::start(|seen| {

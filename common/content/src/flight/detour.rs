@@ -97,7 +97,7 @@ impl Detour {
         order.flowing |= offset > 0;
         Self {
             hangar: Arc::clone(hangar),
-            feed: Feed::start(order.clone(), Arc::clone(counters)),
+            feed: hangar.feed(order.clone()),
             order,
             at: start,
             wanted,
@@ -133,7 +133,7 @@ impl Detour {
         if !is_checked {
             (self.check, self.at) = (None, self.wanted.start);
             (self.order.from, self.order.until, self.order.flowing) = (self.at, Some(self.wanted.end), true);
-            self.feed = Feed::start(self.order.clone(), Arc::clone(&self.hangar.counters));
+            self.feed = self.hangar.feed(self.order.clone());
         }
     }
 
@@ -277,7 +277,7 @@ impl Detour {
     /// Fetches all from the first byte on, whatever came before.
     fn start_over(&mut self, check: Check) {
         (self.order.from, self.order.until, self.order.flowing) = (0, None, true);
-        self.feed = Feed::start(self.order.clone(), Arc::clone(&self.hangar.counters));
+        self.feed = self.hangar.feed(self.order.clone());
         self.check = Some(check);
         self.at = 0;
         self.givers.clear();

@@ -9,6 +9,7 @@ use crate::{
     buffers::Buffers,
     counters::Counters,
     disk::{self, AtHand, Disk, Stored},
+    feed::{Feed, Order},
     health::Health,
     quarantine::Quarantine,
 };
@@ -43,6 +44,12 @@ impl Hangar {
             tracing::info!("the cache's disk works again");
         }
     }
+
+    /// The bytes of what `order` says.
+    pub(crate) fn feed(&self, order: Order) -> Feed {
+        Feed::start(order, Arc::clone(&self.counters), &self.runtime)
+    }
+
     /// A blob that is on the disk. Opening it may take long, which a thread of connections does not wait for.
     pub(crate) async fn stored(self: &Arc<Self>, digest: &Digest) -> Option<Stored> {
         match self.disk.at_hand(digest) {
@@ -57,6 +64,23 @@ impl Hangar {
             self.counters.disk_errors.add(1);
             tracing::warn!(%digest, %error, "cannot open a cached blob");
             None
+        })
+    }
+}
+
+#[cfg(test)]
+impl Hangar {
+    /// One for tests, on the runtime that it is made on.
+    pub(super) fn plain(disk: Disk, quarantine: Option<Duration>) -> Arc<Self> {
+        Arc::new(Self {
+            counters: Arc::clone(disk.counters()),
+            buffers: Arc::new(Buffers::new(64)),
+            disk,
+            quarantine: Quarantine::new(quarantine),
+            download_time: None,
+            stall: Duration::from_secs(30),
+            health: Health::default(),
+            runtime: Handle::current(),
         })
     }
 }

@@ -96,6 +96,8 @@ struct State {
     shown: bool,
     /// Whether ranges are fetched beside the trunk.
     legs_fly: bool,
+    /// How many legs in a row were not given their range.
+    legs_failed: u32,
     outcome: Outcome,
 }
 
@@ -132,6 +134,7 @@ impl Flight {
             wrong: None,
             shown: false,
             legs_fly: suspect.is_none(),
+            legs_failed: 0,
             outcome: Outcome::Flying,
         };
         let (ticks, leg_writes) = (watch::Sender::new(()), RwLock::new(Some(0)));

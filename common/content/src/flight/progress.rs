@@ -22,11 +22,20 @@ pub(super) struct Progress {
     held: RangeSet<u64>,
     /// What was read of that by who waits for the digest to speak of it: it must not be written over.
     given: RangeSet<u64>,
-    /// The ranges that legs are fetching, the part that they have written included.
-    legs: Vec<Range<u64>>,
+    /// What legs are fetching. No two of them the same byte.
+    legs: Vec<Leg>,
     /// Whether all is there and is what the digest names.
     verified: bool,
     geometry: Geometry,
+}
+
+/// What is fetched beside the trunk.
+#[derive(Debug, Clone)]
+struct Leg {
+    /// The part that is written included. Its start is its name: no other has the same.
+    range: Range<u64>,
+    /// What it is writing at the moment reaches to here.
+    claimed: u64,
 }
 
 /// How a reader stands to the trunk.
@@ -124,10 +133,10 @@ impl Progress {
         if seat == Seat::Trunk {
             return Step::Wait;
         }
-        let comes = |from: u64| offset <= from.saturating_add(self.geometry.ahead);
-        let by_leg = self.legs.iter().any(|leg| leg.contains(&offset) && comes(self.written_from(leg.start)));
+        let by_trunk = !self.is_far(offset, self.passed.max(self.claimed));
+        let by_leg = self.legs.iter().any(|leg| leg.range.contains(&offset) && !self.is_far(offset, leg.claimed));
         match end {
-            _ if comes(self.passed.max(self.claimed)) || by_leg => Step::Wait,
+            _ if by_trunk || by_leg => Step::Wait,
             // Without an end there is no range to ask for.
             None => Step::Wait,
             // Who has all but the tail waits for the trunk in any case; and who will have to, for a leg that is free.
@@ -147,6 +156,11 @@ impl Progress {
     fn written_from(&self, offset: u64) -> u64 {
         let from = offset.max(if offset < self.passed { self.passed } else { 0 });
         self.held.get(&from).map_or(from, |run| run.end)
+    }
+
+    /// Whether what comes as far as `reached` is worth no waiting for, for who wants the byte at `offset`.
+    fn is_far(&self, offset: u64, reached: u64) -> bool {
+        offset > reached.saturating_add(self.geometry.ahead)
     }
 
     /// Whether who reads up to `end` reads all that is left of the blob.
@@ -178,7 +192,7 @@ impl Progress {
     /// Where the first range at or after `offset` begins that is written or being fetched by a leg.
     fn next_occupied(&self, offset: u64) -> Option<u64> {
         let held = self.held.iter().map(|run| run.start);
-        let legs = self.legs.iter().map(|leg| leg.start);
+        let legs = self.legs.iter().map(|leg| leg.range.start);
         held.chain(legs).filter(|start| *start >= offset).min()
     }
 
@@ -188,7 +202,7 @@ impl Progress {
     /// fetching again, or at one that the digest must speak of. (Another short one is passed over: a new request costs
     /// more.)
     pub(super) fn wall(&self) -> Option<u64> {
-        let legs = self.legs.iter().map(|leg| leg.start);
+        let legs = self.legs.iter().map(|leg| leg.range.start);
         let long = |run: &&Range<u64>| run.end - run.start.max(self.passed) >= self.geometry.ahead;
         let kept = self.held.iter().filter(|run| long(run) || self.given.overlaps(run));
         legs.chain(kept.map(|run| run.start)).filter(|start| *start >= self.passed).min()
@@ -202,7 +216,7 @@ impl Progress {
 
     /// Whether a leg is fetching what comes right after the trunk.
     pub(super) fn is_awaiting_leg(&self) -> bool {
-        self.legs.iter().any(|leg| leg.contains(&self.passed))
+        self.legs.iter().any(|leg| leg.range.contains(&self.passed))
     }
 
     /// The trunk is about to write up to `end`: no leg may begin before that.
@@ -221,16 +235,37 @@ impl Progress {
 
     // --- the legs' side
 
-    /// Starts a leg. `false` if what it would fetch is (by now) somebody else's to write.
+    /// Starts a leg. `false` if what it would fetch is (by now) somebody else's to write. What is far ahead of where
+    /// another leg is may be its: that one ends where it begins.
     pub(super) fn begin_leg(&mut self, range: &Range<u64>) -> bool {
+        let leaves_it = |leg: &Leg| match leg.range.contains(&range.start) {
+            true => self.is_far(range.start, leg.claimed),
+            false => leg.range.end <= range.start || range.end <= leg.range.start,
+        };
         let free = range.start >= self.claimed.max(self.passed)
             && self.legs.len() < self.geometry.beside
             && !self.held.overlaps(range)
-            && !self.legs.iter().any(|leg| leg.start < range.end && range.start < leg.end);
+            && self.legs.iter().all(leaves_it);
         if free {
-            self.legs.push(range.clone());
+            if let Some(cut) = self.legs.iter_mut().find(|leg| leg.range.contains(&range.start)) {
+                cut.range.end = range.start;
+            }
+            self.legs.push(Leg { range: range.clone(), claimed: range.start });
         }
         free
+    }
+
+    /// The leg that began at `start` is about to write up to `end`, and no other leg may begin before that. Gives where it
+    /// ends, and must stop; `None` if there is no such leg.
+    pub(super) fn claim_leg(&mut self, start: u64, end: u64) -> Option<u64> {
+        let leg = self.legs.iter_mut().find(|leg| leg.range.start == start)?;
+        leg.claimed = end.min(leg.range.end);
+        Some(leg.range.end)
+    }
+
+    /// Whether the trunk can do nothing but wait for the leg that began at `start`.
+    pub(super) fn awaits_leg(&self, start: u64) -> bool {
+        self.legs.iter().any(|leg| leg.range.start == start && leg.range.contains(&self.passed))
     }
 
     /// A leg has written `range`.
@@ -242,135 +277,9 @@ impl Progress {
 
     /// The leg that began at `start` writes no more.
     pub(super) fn end_leg(&mut self, start: u64) {
-        self.legs.retain(|leg| leg.start != start);
+        self.legs.retain(|leg| leg.range.start != start);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SMALL: Geometry = Geometry { chunk: 10, tail: 100, piece: 100, ahead: 200, beside: 2 };
-
-    fn at(passed: u64, total: Option<u64>) -> Progress {
-        let mut progress = Progress::new(total, SMALL);
-        progress.claim(passed);
-        progress.pass(passed);
-        progress
-    }
-
-    #[test]
-    fn the_first_byte_leaves_at_once_and_the_tail_last() {
-        let mut progress = at(0, Some(1000));
-        assert!(!progress.has_opened());
-        assert_eq!(progress.step(0, None, Seat::Trunk), Step::Wait);
-        progress.pass(1);
-        assert!(progress.has_opened());
-        assert_eq!(progress.step(0, None, Seat::Trunk), Step::Read(1));
-        progress.pass(1000);
-        assert_eq!(progress.step(0, None, Seat::Trunk), Step::Read(900));
-        assert_eq!(progress.step(900, None, Seat::Trunk), Step::Wait);
-        progress.verify();
-        assert_eq!(progress.step(900, None, Seat::Trunk), Step::Read(1000));
-        assert_eq!(progress.step(1000, None, Seat::Trunk), Step::Done);
-    }
-
-    #[test]
-    fn without_a_length_whatever_came_last_is_held_back() {
-        let mut progress = at(150, None);
-        assert_eq!(progress.step(0, None, Seat::Trunk), Step::Read(50));
-        assert_eq!(progress.step(50, None, Seat::Trunk), Step::Wait);
-        progress.verify();
-        assert_eq!(progress.step(50, None, Seat::Trunk), Step::Read(150));
-    }
-
-    #[test]
-    fn who_is_far_ahead_has_a_range_fetched_and_others_share_it() {
-        let mut progress = at(100, Some(5000));
-        assert_eq!((progress.seat(300), progress.seat(301)), (Seat::Trunk, Seat::Beside));
-        assert_eq!(progress.step(1000, Some(2000), Seat::Beside), Step::Fetch(1000..2000));
-        assert!(progress.begin_leg(&(1000..2000)) && !progress.begin_leg(&(1500..2500)));
-        // Waits for the leg near its front; further on, it is worth another.
-        assert_eq!(progress.step(1200, Some(2000), Seat::Beside), Step::Wait);
-        progress.hold(1000..1100);
-        assert_eq!(progress.step(1000, Some(2000), Seat::Beside), Step::Read(1100));
-        assert_eq!(progress.step(1300, Some(2000), Seat::Beside), Step::Wait);
-        // What lies before it ends where it begins.
-        assert_eq!(progress.step(700, None, Seat::Beside), Step::Fetch(700..1000));
-        assert!(progress.begin_leg(&(700..1000)));
-        assert_eq!(progress.step(4000, Some(4500), Seat::Beside), Step::Alone);
-        assert_eq!(progress.step(4000, None, Seat::Beside), Step::Wait, "nobody could tell it that all was right");
-        progress.end_leg(700);
-        assert_eq!(progress.step(4000, None, Seat::Beside), Step::Fetch(4000..5000));
-    }
-
-    #[test]
-    fn the_last_bytes_of_the_blob_wait_for_the_digest_wherever_a_reader_began() {
-        let mut progress = at(100, Some(5000));
-        assert_eq!(progress.step(4800, None, Seat::Beside), Step::Fetch(4800..5000));
-        assert!(progress.begin_leg(&(4800..5000)));
-        progress.hold(4800..5000);
-        progress.end_leg(4800);
-        for (offset, end, step) in [
-            (4800, None, Step::Read(4900)),
-            (4800, Some(5000), Step::Read(4900)),
-            (4900, None, Step::Wait),
-            // What is no end of the blob is no whole of anything.
-            (4800, Some(4999), Step::Read(4999)),
-        ] {
-            assert_eq!(progress.step(offset, end, Seat::Beside), step, "{offset} to {end:?}");
-        }
-        // What is left of it then is the trunk's to fetch.
-        assert_eq!(at(100, Some(5000)).step(4950, None, Seat::Beside), Step::Wait);
-        // Who wants no more than that is not kept waiting.
-        assert_eq!((progress.seat(4899), progress.seat(4950)), (Seat::Beside, Seat::Footer));
-        assert_eq!(progress.step(4950, None, Seat::Footer), Step::Read(5000));
-        assert_eq!(at(100, Some(5000)).step(4950, None, Seat::Footer), Step::Fetch(4950..5000));
-        progress.pass(5000);
-        progress.verify();
-        assert_eq!(progress.step(4900, None, Seat::Beside), Step::Read(5000));
-    }
-
-    #[test]
-    fn what_the_digest_must_speak_of_is_not_written_over() {
-        let mut progress = at(100, Some(5000));
-        progress.hold(4800..4950);
-        assert_eq!(progress.wall(), None, "it is short");
-        progress.give(4800..4900, Some(4900), Seat::Beside);
-        assert_eq!(progress.wall(), None, "the reader does not wait for the digest");
-        progress.give(4800..4900, None, Seat::Beside);
-        assert_eq!(progress.wall(), Some(4800));
-        // Nor is given what is about to be.
-        progress.hold(2000..2100);
-        progress.pass(1990);
-        progress.claim(2050);
-        assert_eq!(progress.step(2000, None, Seat::Beside), Step::Wait);
-        assert_eq!(progress.step(2000, Some(2100), Seat::Beside), Step::Read(2100));
-    }
-
-    #[test]
-    fn the_trunk_never_writes_where_a_leg_does() {
-        let mut progress = at(0, Some(5000));
-        assert_eq!(progress.wall(), None);
-        assert!(progress.begin_leg(&(1000..2000)));
-        progress.claim(500);
-        assert!(!progress.begin_leg(&(400..600)), "it is being written");
-        progress.pass(500);
-        assert_eq!(progress.wall(), Some(1000));
-        progress.hold(1000..1400);
-        progress.pass(1000);
-        assert_eq!((progress.written_ahead(), progress.is_awaiting_leg()), (Some(1000..1400), true));
-        progress.pass(1400);
-        assert_eq!((progress.written_ahead(), progress.is_awaiting_leg()), (None, true));
-        // The leg breaks: the trunk takes over.
-        progress.end_leg(1000);
-        assert!(!progress.is_awaiting_leg() && progress.wall().is_none());
-        // A short stretch is passed over, a long one is not fetched again.
-        progress.hold(2000..2100);
-        assert_eq!(progress.wall(), None);
-        progress.hold(2100..2200);
-        assert_eq!(progress.wall(), Some(2000));
-        progress.pass(2050);
-        assert_eq!(progress.written_ahead(), Some(2050..2200));
-    }
-}
+mod tests;

@@ -202,9 +202,10 @@ fn judge(schedule: &Schedule, read: &Read, content: &Bytes) -> Result<(), String
     let lies = schedule.sources.iter().any(SourceScript::lies);
     // What lay on the disk without pieces is as good as what a source gives: the digest tells at its end.
     let rotten = matches!(schedule.before, Before::Blob { pieces: false, flipped: Some(_) });
-    // Of a part nobody can tell before all of the blob is verified; the last one is not whole before. Past a disk that
-    // fails, nobody tells who began far ahead.
-    let of_the_end = part.as_ref().is_none_or(|part| part.end == schedule.length);
+    // Of a part nobody can tell before all of the blob is verified; the last one is not whole before, but for who reads
+    // nothing but some of the last bytes (`Seat::Footer`). Past a disk that fails, nobody tells who began far ahead.
+    let footer = schedule.length.saturating_sub(SMALL.tail)..;
+    let of_the_end = part.as_ref().is_none_or(|part| part.end == schedule.length && !footer.contains(&part.start));
     let told = of_the_end && (part.is_none() || schedule.faults.is_empty());
     match got {
         Got::All(bytes) if expected == bytes || bytes.len() == expected.len() && !told && (lies || rotten) => Ok(()),

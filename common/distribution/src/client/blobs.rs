@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::{StreamExt as _, future::BoxFuture};
+use futures_util::{StreamExt as _, future::BoxFuture, stream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use larder_content::{ByteRange, Fault, Fetched, Source, SourceError};
 use larder_oci::{Digest, RepositoryName};
+use reqwest::Response;
 
 use super::{Client, transport::Ask};
-use crate::range::content_range;
+use crate::range::{content_range, unsatisfied_range};
 
 /// A server that gives all instead of a range is asked again, without a condition, if that saves more than this, in
 /// bytes.
@@ -53,7 +54,12 @@ impl RepositoryBlobs {
         let condition = self.validator(digest).filter(|_| range != ByteRange::ALL);
         let conditional =
             condition.map_or_else(|| ask.clone(), |validator| ask.clone().with(header::IF_RANGE, validator));
-        let mut response = client.ask(conditional.clone(), repository).await?;
+        let response = client.send(&conditional, repository).await?;
+        if says_nothing_is_left(&response, range) {
+            let body = stream::empty().boxed();
+            return Ok(Fetched { start: range.start, total: Some(range.start), body });
+        }
+        let mut response = client.shared.transport.accept(response, &conditional)?;
         let is_whole = response.status() != StatusCode::PARTIAL_CONTENT;
         if is_whole && conditional.headers.contains_key(header::IF_RANGE) && range.start > WORTH_ASKING_AGAIN {
             // Content does not change under its digest, but validators do from one storage server to the next.
@@ -61,10 +67,9 @@ impl RepositoryBlobs {
         }
         self.learn(digest, response.headers());
         let (start, total) = if response.status() == StatusCode::PARTIAL_CONTENT {
-            let header = response.headers().get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
-            header.and_then(content_range).filter(|(start, _)| *start == range.start).ok_or_else(|| {
-                client.error(Fault::Invalid, format!("{}: answered with another range than asked", ask.describe()))
-            })?
+            content_range_of(&response).and_then(content_range).filter(|(start, _)| *start == range.start).ok_or_else(
+                || client.error(Fault::Invalid, format!("{}: answered with another range than asked", ask.describe())),
+            )?
         } else {
             (0, response.content_length())
         };
@@ -86,4 +91,16 @@ impl RepositoryBlobs {
         let strong = headers.get(header::ETAG).filter(|tag| tag.as_bytes().starts_with(b"\""));
         *self.validator.lock().unwrap_or_else(PoisonError::into_inner) = strong.map(|tag| (*digest, tag.clone()));
     }
+}
+
+/// Whether the answer is that the blob ends where `range` begins: a body that said no length broke after its last byte, and
+/// that could not be known.
+fn says_nothing_is_left(response: &Response, range: ByteRange) -> bool {
+    response.status() == StatusCode::RANGE_NOT_SATISFIABLE
+        && range != ByteRange::ALL
+        && content_range_of(response).and_then(unsatisfied_range) == Some(range.start)
+}
+
+fn content_range_of(response: &Response) -> Option<&str> {
+    response.headers().get(header::CONTENT_RANGE)?.to_str().ok()
 }

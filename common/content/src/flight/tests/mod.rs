@@ -4,7 +4,9 @@ mod detours;
 mod legs;
 mod source;
 mod stored;
+mod suspects;
 mod trunk;
+mod unmeasured;
 
 use std::{sync::Arc, time::Duration};
 

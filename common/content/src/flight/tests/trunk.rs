@@ -52,6 +52,44 @@ async fn who_has_half_of_a_stored_blob_waits_for_the_other() {
     assert!(!rig.is_shut_out());
 }
 
+/// A registry that restarts: for some time nobody listens, or what listens is not ready.
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_restarts_cuts_nobody() {
+    for fault in [Fault::Unreachable, Fault::Failing, Fault::TimedOut] {
+        for away in [2, 10, 30, 50] {
+            let rig = Rig::new(4000, Some(QUARANTINE));
+            let content = rig.content.clone();
+            let back = Instant::now() + away * SECOND;
+            let registry = told("registry", move |number, _| match number {
+                0 => Answer::of(&content).breaking_at(2000),
+                _ if Instant::now() < back => Answer::fails(fault),
+                _ => Answer::of(&content),
+            });
+            let got = all(rig.open(&registry).await.unwrap().read()).await;
+            assert!(got.is_ok_and(|got| got == rig.content), "{fault:?}, away for {away} s");
+            assert!(registry.count() < 50 && !rig.is_shut_out());
+        }
+    }
+}
+
+/// It gives fewer bytes each time than show that it works, and never comes to the end.
+#[tokio::test(start_paused = true)]
+async fn who_dribbles_is_given_up() {
+    for skips in [false, true] {
+        let rig = Rig::new(4000, Some(QUARANTINE));
+        let content = rig.content.clone();
+        let at = std::sync::atomic::AtomicUsize::new(2000);
+        let source = told("s", move |number, _| match (number, skips) {
+            (0, _) => Answer::of(&content).breaking_at(2000),
+            // What must be skipped before the byte that is wanted is none that helps.
+            (_, true) => Answer::of(&content).all_of_it().breaking_at(1500),
+            (_, false) => Answer::of(&content).breaking_at(at.fetch_add(2, std::sync::atomic::Ordering::Relaxed) + 2),
+        });
+        assert!(all(rig.open(&source).await.unwrap().read()).await.is_err());
+        assert!((20..30).contains(&source.count()), "{}", source.count());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_really_given_up_is_left_to_others() {
     let rig = Rig::new(4000, Some(QUARANTINE));

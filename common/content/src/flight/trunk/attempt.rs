@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Failure, STRIDE, Verified, blocking, nothing_known};
+use super::{Failure, STRIDE, Verified, blocking, nothing_known, put_away};
 use crate::{
     feed::Sources,
     flight::{
@@ -26,7 +26,7 @@ pub(super) struct Try {
     pub(super) deadline: Option<Instant>,
     pub(super) writer: Option<Box<Writer>>,
     /// What an earlier download says that it wrote.
-    claims: BTreeMap<u64, Hash>,
+    pub(super) claims: BTreeMap<u64, Hash>,
     /// Who gave bytes.
     pub(super) givers: BTreeSet<usize>,
     /// Whether bytes are from an earlier download.
@@ -58,7 +58,7 @@ impl Flight {
         self.take_up(&mut attempt).await?;
         loop {
             match self.next_work(&attempt) {
-                Work::Finish => return self.finish(attempt),
+                Work::Finish => return self.finish(attempt).await,
                 Work::Absorb(end) => {
                     attempt.givers.extend(&self.state().leg_givers);
                     self.step(&mut attempt, move |writer| writer.absorb(end)).await?;
@@ -182,24 +182,25 @@ impl Flight {
     }
 
     /// Keeps what came before a failure, if it is worth it.
-    async fn keep_what_came(self: &Arc<Self>, mut attempt: Try, failure: Failure) -> Failure {
-        if let (Failure::Source(_), Some(writer)) = (&failure, attempt.writer.take())
-            && writer.has_pieces()
-            && let (_, _, Some(partial)) = writer.finish()
-        {
+    pub(super) async fn keep_what_came(self: &Arc<Self>, mut attempt: Try, failure: Failure) -> Failure {
+        let Some(writer) = attempt.writer.take() else { return failure };
+        if !matches!(failure, Failure::Source(_)) || !writer.has_pieces() {
+            put_away(writer).await;
+        } else if let (_, _, Some(partial)) = writer.finish() {
             let (hangar, digest) = (Arc::clone(&self.hangar), self.digest);
             let _ = tokio::task::spawn_blocking(move || hangar.disk.leave(&digest, partial)).await;
         }
         failure
     }
 
-    fn finish(&self, attempt: Try) -> Result<Verified, Failure> {
+    pub(super) async fn finish(&self, attempt: Try) -> Result<Verified, Failure> {
         let Try { sources, writer, givers, mixed, .. } = attempt;
         let Some(writer) = writer else { return Err(Failure::Source(nothing_known())) };
         let (digest, list, partial) = writer.finish();
         if digest == self.digest {
             return Ok(Verified { partial, list });
         }
+        put_away(partial).await;
         let names: Vec<&str> = givers.iter().filter_map(|giver| sources.get(*giver)).map(|one| one.name()).collect();
         let detail = format!("sent {digest} for {}", self.digest);
         Err(Failure::Wrong { error: SourceError::new(&names.join(" and "), Fault::Corrupt, detail), givers, mixed })

@@ -22,7 +22,7 @@ impl Flight {
             let flowing = self.awaited || state.shown || state.progress.has_opened();
             Order { flowing, ..self.order(&state, from, until) }
         };
-        let mut feed = Feed::start(order, Arc::clone(&self.hangar.counters));
+        let mut feed = self.hangar.feed(order);
         loop {
             let next = match attempt.deadline {
                 None => feed.next().await,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, io, sync::Arc};
 
-use super::Verified;
+use super::{Verified, put_away};
 use crate::{
     disk,
     error::FetchError,
@@ -44,10 +44,17 @@ impl Flight {
         }
     }
 
-    pub(super) fn fail(&self, error: SourceError) {
+    pub(super) fn fail(&self, error: &SourceError) {
         let digest = &self.digest;
-        let SourceError { source_name, fault, detail } = &error;
-        let shown = self.state().shown;
+        let SourceError { source_name, fault, detail } = error;
+        let (shown, past) = self.change(|state| {
+            // Under one lock: nobody is given bytes in between, and nobody who is told comes back too early.
+            if state.shown || *fault == Fault::Corrupt {
+                self.hangar.quarantine.shut_out(self.digest);
+            }
+            state.outcome = Outcome::Failed(error.clone().into());
+            (state.shown, state.leave_file())
+        });
         match fault {
             Fault::NotFound | Fault::Skipped if !shown => {
                 tracing::debug!(%digest, source = %source_name, %detail, "not fetched");
@@ -59,14 +66,12 @@ impl Flight {
             Fault::NotFound | Fault::Denied | Fault::Skipped if !shown => {}
             _ => self.hangar.counters.broken.add(1),
         }
-        if shown || error.fault == Fault::Corrupt {
-            self.hangar.quarantine.shut_out(self.digest);
-        }
-        self.change(|state| state.outcome = Outcome::Failed(error.into()));
+        // Removed they are already. Who asks again meanwhile must not find this flight: so nobody waits.
+        drop(tokio::task::spawn_blocking(move || drop(past)));
     }
 
     /// The disk failed: readers go on by themselves.
-    pub(super) fn go_adrift(&self, writer: Option<Box<Writer>>, error: &io::Error) {
+    pub(super) async fn go_adrift(&self, writer: Option<Box<Writer>>, error: &io::Error) {
         self.hangar.disk_failed(error);
         let digest = &self.digest;
         if disk::is_refusal(error) {
@@ -79,13 +84,14 @@ impl Flight {
         }
         let why = if error.kind() == io::ErrorKind::StorageFull { Why::Full } else { Why::Disk };
         self.change(|state| {
-            state.outcome = match writer {
+            state.outcome = match &writer {
                 Some(writer) => Outcome::Adrift(writer.digest_so_far(), why),
                 None if state.progress.passed() == 0 => Outcome::Adrift(self.digest.algorithm().hasher(), why),
                 // The writer is lost, and with it the digest of what it wrote.
                 None => Outcome::Failed(FetchError::abandoned()),
             };
         });
+        put_away(writer).await;
     }
 
     /// Counts who gave a wrong blob, and says so.
