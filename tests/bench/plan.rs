@@ -19,6 +19,8 @@ pub(crate) enum Group {
     Cold,
     /// Many clients of such a blob.
     Herd,
+    /// Many clients of whom half are slow.
+    Slow,
     /// Memory of who does nothing.
     Idle,
     /// Many blobs in the folder: memory, and the time to start.
@@ -26,8 +28,8 @@ pub(crate) enum Group {
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Warm, Self::Manifests, Self::Small, Self::Cold, Self::Herd, Self::Idle, Self::Many];
+    pub(crate) const ALL: [Self; 8] =
+        [Self::Warm, Self::Manifests, Self::Small, Self::Cold, Self::Herd, Self::Slow, Self::Idle, Self::Many];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -36,6 +38,7 @@ impl Group {
             Self::Small => "small",
             Self::Cold => "cold",
             Self::Herd => "herd",
+            Self::Slow => "slow",
             Self::Idle => "idle",
             Self::Many => "many",
         }

@@ -5,6 +5,8 @@
 
 #[path = "disks/clients.rs"]
 mod clients;
+#[path = "disks/descriptors.rs"]
+mod descriptors;
 #[path = "disks/failing.rs"]
 mod failing;
 #[path = "disks/faulty.rs"]
@@ -19,5 +21,7 @@ mod rotten;
 mod scene;
 #[path = "disks/small.rs"]
 mod small;
+#[path = "disks/stalls.rs"]
+mod stalls;
 #[path = "disks/unreadable.rs"]
 mod unreadable;

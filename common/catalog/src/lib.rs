@@ -21,7 +21,8 @@ use larder_oci::{Digest, Registry, Repository, Tag};
 
 /// The tags and links under one root folder.
 ///
-/// Its methods read and write small files: call those that write from a thread that may block.
+/// Its methods read and write small files: call them from a thread that may wait for a disk. Those that are said to look
+/// at memory alone never wait.
 #[derive(Debug)]
 pub struct Catalog {
     tree: tree::Tree,
@@ -34,6 +35,11 @@ impl Catalog {
     /// folder was never opened for another registry.
     pub fn new(layout: &Layout, default: &Registry) -> Self {
         Self { tree: tree::Tree::open(layout, default), records: records::Records::new(), seen: seen::Seen::new() }
+    }
+
+    /// What is known of a tag, in memory alone. `None` says nothing of the disk.
+    pub fn tag_in_memory(&self, repository: &Repository, tag: &Tag) -> Option<TagRecord> {
+        self.records.in_memory(repository, tag)
     }
 
     /// What is known of a tag. `None` if nothing is.
@@ -52,7 +58,7 @@ impl Catalog {
         self.records.set(repository, tag, record);
     }
 
-    /// Forgets what is in memory of a tag; what is written down stays.
+    /// Forgets what is in memory of a tag, and there alone; what is written down stays.
     pub fn forget_tag(&self, repository: &Repository, tag: &Tag) {
         self.records.remove(repository, tag);
     }
@@ -68,6 +74,11 @@ impl Catalog {
         let size = links::link(&self.tree, repository, kind, digest, size)?;
         self.seen.put(repository, kind, digest, Instant::now(), size);
         Ok(())
+    }
+
+    /// What [`linked`](Self::linked) says, as far as memory alone tells. `None` says nothing of the disk.
+    pub fn linked_in_memory(&self, repository: &Repository, kind: Kind, digest: &Digest) -> Option<Option<u64>> {
+        self.seen.in_memory(repository, kind, digest, Instant::now())
     }
 
     /// Whether `repository` is known to have `digest`; and if it is, its length in bytes where that is known. A link

@@ -29,6 +29,11 @@ impl Records {
         Self(Cache::new(IN_MEMORY))
     }
 
+    /// The record in memory.
+    pub(crate) fn in_memory(&self, repository: &Repository, tag: &Tag) -> Option<TagRecord> {
+        self.0.get(&(repository.clone(), tag.clone()))
+    }
+
     /// The record in memory, or the one that `stored` has. What was only on the disk is never fresh: until when it
     /// would have been is not written down.
     pub(crate) fn get(
@@ -41,8 +46,8 @@ impl Records {
         self.0.get(&key).or_else(|| {
             let StoredTag { digest, checked } = stored()?;
             let record = TagRecord { digest, checked, fresh_until: checked };
-            self.0.insert(key, record);
-            Some(record)
+            // What was said of the tag while the disk was read is newer.
+            Some(self.0.entry(key).or_insert(record).into_value())
         })
     }
 

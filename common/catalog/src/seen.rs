@@ -27,7 +27,12 @@ impl Seen {
         Self(Cache::new(IN_MEMORY))
     }
 
-    /// The link as it was seen shortly before `now`, or as `read` finds it.
+    /// The link as it was seen shortly before `now`.
+    pub(crate) fn in_memory(&self, repository: &Repository, kind: Kind, digest: &Digest, now: Instant) -> Option<Size> {
+        believed(self.0.get(&(repository.clone(), kind, *digest)), now)
+    }
+
+    /// The same, or else the link as `read` finds it.
     pub(crate) fn get(
         &self,
         repository: &Repository,
@@ -38,9 +43,7 @@ impl Seen {
     ) -> Option<Size> {
         let key = (repository.clone(), kind, *digest);
         let seen = self.0.get(&key);
-        if let Some((size, at)) = seen
-            && now.duration_since(at) < TRUSTED
-        {
+        if let Some(size) = believed(seen, now) {
             return Some(size);
         }
         let found = read();
@@ -56,6 +59,10 @@ impl Seen {
     pub(crate) fn put(&self, repository: &Repository, kind: Kind, digest: &Digest, now: Instant, size: Size) {
         self.0.insert((repository.clone(), kind, *digest), (size, now));
     }
+}
+
+fn believed(seen: Option<(Size, Instant)>, now: Instant) -> Option<Size> {
+    seen.filter(|(_, at)| now.duration_since(*at) < TRUSTED).map(|(size, _)| size)
 }
 
 #[cfg(test)]
@@ -85,8 +92,11 @@ mod tests {
                 was_asked.set(true);
                 on_disk
             };
-            let answer = seen.get(&repository, Kind::Blob, &digest, start + Duration::from_secs(at), read);
-            assert_eq!((answer, was_asked.get()), (expected, asked), "at {at} s");
+            let at = start + Duration::from_secs(at);
+            let in_memory = seen.in_memory(&repository, Kind::Blob, &digest, at);
+            let answer = seen.get(&repository, Kind::Blob, &digest, at, read);
+            assert_eq!((answer, was_asked.get()), (expected, asked), "{:?} later", at - start);
+            assert_eq!(in_memory, answer.filter(|_| !asked), "memory knows what the disk is not asked for");
         }
         let nothing = || None;
         assert_eq!(seen.get(&repository, Kind::Manifest, &digest, start, nothing), None, "a link is of one kind");

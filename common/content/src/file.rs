@@ -24,8 +24,9 @@ use crate::buffers::Buffers;
 #[cfg(test)]
 use crate::faults::{Faults, Op};
 
-/// The kernel reads ahead this much or more at once, in bytes.
-const STRIDE: u64 = 1 << 20;
+/// The kernel reads ahead this much at once unless it was told otherwise, in bytes. What a look every so often takes is
+/// measured in `larder_sendfile`, which does not look again where this just did.
+const STRIDE: u64 = 128 << 10;
 
 /// An open file of content.
 #[derive(Debug)]
@@ -167,5 +168,33 @@ impl From<File> for ContentFile {
             #[cfg(test)]
             faults: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{Advice, fadvise};
+
+    use super::*;
+
+    /// Whoever sends it would wait for the disk, and with him all who share his thread.
+    #[test]
+    fn a_hole_in_what_is_in_memory_is_found() {
+        const MIB: u64 = 1 << 20;
+        let file = ContentFile::from(tempfile::tempfile().unwrap());
+        file.write_at(&vec![7; 2 << 20], 0).unwrap();
+        assert!(file.is_cached(0, 2 * MIB) && file.is_cached(5, 0));
+        file.sync().unwrap();
+        fadvise(file.file(), 0, None, Advice::DontNeed).unwrap();
+        if file.is_cached(0, 1) {
+            // Memory is all there is.
+            return;
+        }
+        fadvise(file.file(), 0, None, Advice::Random).unwrap();
+        // Around every whole MiB: what looking once in each would see.
+        for at in [0, MIB - 1, MIB, 2 * MIB - 1] {
+            file.read_exact_at(&mut [0], at).unwrap();
+        }
+        assert!(file.is_cached(0, 1) && !file.is_cached(0, 2 * MIB) && !file.is_cached(MIB - 1, MIB));
     }
 }

@@ -12,12 +12,12 @@ use larder_oci::{Digest, Repository};
 use crate::{Proxy, Target, coalesce::Coalesce, tags::given_up};
 
 /// Questions under way: whether a repository has a blob, and its length where it is said.
-pub(crate) type Proving = Coalesce<(Repository, Digest), Result<Option<u64>, FetchError>>;
+pub(crate) type Asking = Coalesce<(Repository, Digest), Result<Option<u64>, FetchError>>;
 
 impl Proxy {
     pub(crate) async fn open_blob(&self, target: &Target, digest: &Digest) -> Result<Blob, FetchError> {
         let source = target.upstream.blobs(&target.repository.name);
-        let size = match self.linked(target, digest) {
+        let size = match self.linked(&target.repository, Kind::Blob, digest).await {
             Some(size) => size,
             None => self.prove(target, digest, &source).await?,
         };
@@ -25,20 +25,21 @@ impl Proxy {
     }
 
     pub(crate) async fn size_of_blob(&self, target: &Target, digest: &Digest) -> Result<u64, FetchError> {
-        if self.linked(target, digest).is_some()
-            && let Some(size) = self.shared.content.size(digest)
+        if let Some(size) = self.shared.content.size(digest)
+            && self.linked(&target.repository, Kind::Blob, digest).await.is_some()
         {
             return Ok(size);
         }
         self.shared.content.admit(digest)?;
         let source = target.upstream.blobs(&target.repository.name);
-        let size = self.ask_for_blob(target, digest, source.as_ref()).await?;
+        let work = || {
+            let (proxy, target, digest, source) = (self.clone(), target.clone(), *digest, Arc::clone(&source));
+            async move { proxy.ask_for_blob(&target, &digest, source.as_ref()).await }
+        };
+        let key = (target.repository.clone(), *digest);
+        let size = self.shared.sizing.run(key, work).await.unwrap_or_else(|| Err(given_up()))?;
         let unsaid = || SourceError::new(source.name(), Fault::Invalid, "did not say how long a blob is").into();
         size.ok_or_else(unsaid)
-    }
-
-    fn linked(&self, target: &Target, digest: &Digest) -> Option<Option<u64>> {
-        self.shared.catalog.linked(&target.repository, Kind::Blob, digest)
     }
 
     /// Finds out whether the upstream lets us have the blob in this repository, and its length where it is said. If the
@@ -53,7 +54,7 @@ impl Proxy {
             let (proxy, target, digest, source) = (self.clone(), target.clone(), *digest, Arc::clone(source));
             async move {
                 // Who asked the same just before may have written it down by now.
-                if let Some(size) = proxy.linked(&target, &digest) {
+                if let Some(size) = proxy.linked(&target.repository, Kind::Blob, &digest).await {
                     return Ok(size);
                 }
                 match proxy.shared.content.start(&digest, None, vec![Arc::clone(&source)]).await {

@@ -10,18 +10,21 @@ use futures_util::{
     FutureExt as _,
     future::{BoxFuture, Shared},
 };
-use tokio::sync::oneshot;
+use tokio::{runtime::Handle, sync::oneshot};
 
 type Running<K, V> = Arc<Mutex<HashMap<K, Shared<BoxFuture<'static, Option<V>>>>>>;
 
 /// Work under way, by what it is about. It belongs to no caller: who asked for it may leave, and it goes on.
 pub(crate) struct Coalesce<K, V> {
     running: Running<K, V>,
+    /// Where it is done: not where the connection is served that asked first, which may be busy or gone before the rest.
+    runtime: Handle,
 }
 
-impl<K, V> Default for Coalesce<K, V> {
-    fn default() -> Self {
-        Self { running: Arc::default() }
+impl<K, V> Coalesce<K, V> {
+    /// Has the work done on `runtime`.
+    pub(crate) fn new(runtime: &Handle) -> Self {
+        Self { running: Arc::default(), runtime: runtime.clone() }
     }
 }
 
@@ -52,7 +55,7 @@ where
             let done = Done { running: Arc::clone(&self.running), key };
             let work = work();
             // Not under the lock: a runtime that is going down drops the task at once, and that takes the lock.
-            tokio::spawn(async move {
+            self.runtime.spawn(async move {
                 let value = work.await;
                 drop(done);
                 let _ = own.send(value);
@@ -84,7 +87,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_does_the_work_even_if_it_leaves() {
-        let coalesce: Coalesce<u8, usize> = Coalesce::default();
+        let coalesce: Coalesce<u8, usize> = Coalesce::new(&Handle::current());
         let runs = Arc::new(AtomicUsize::new(0));
         let (go, gate) = watch::channel(false);
         let work = || {

@@ -5,6 +5,7 @@
 //! their [`Policy`] and in what their [`Upstreams`] do before they ask.
 
 mod blobs;
+mod catalog;
 mod coalesce;
 pub mod content_metrics;
 mod manifests;
@@ -20,6 +21,7 @@ use larder_catalog::Catalog;
 use larder_content::{Blob, Fault, FetchError, PullThrough, SourceError};
 use larder_distribution::{Code, Error, Registry, route::Name, server::ManifestAnswer};
 use larder_oci::{Digest, Reference, Repository};
+use tokio::runtime::Handle;
 
 pub use policy::{Freshness, Policy};
 pub use upstream::{Upstream, Upstreams};
@@ -41,7 +43,8 @@ struct Shared {
     tags: tags::Resolving,
     unsaved: tags::Unsaved,
     manifests: manifests::Manifests,
-    proving: blobs::Proving,
+    proving: blobs::Asking,
+    sizing: blobs::Asking,
 }
 
 /// What a request is about, once it is known whose it is.
@@ -52,8 +55,11 @@ struct Target {
 }
 
 impl Proxy {
-    /// A pull-through registry that keeps content and names under one folder, and asks `upstreams` for what it has not.
+    /// A pull-through registry that keeps content and names under one folder, and asks `upstreams` for what it has not,
+    /// all of it on the runtime that this is called from: connections to an upstream live and die where they were asked for,
+    /// and who serves a client may be busy with others or gone.
     pub fn new(upstreams: impl Upstreams, content: PullThrough, policy: Policy) -> Self {
+        let runtime = Handle::current();
         let catalog = Catalog::new(content.disk().layout(), upstreams.default_registry());
         let shared = Shared {
             upstreams: Box::new(upstreams),
@@ -61,10 +67,11 @@ impl Proxy {
             catalog,
             policy,
             counters: Counters::default(),
-            tags: tags::Resolving::default(),
+            tags: tags::Resolving::new(&runtime),
             unsaved: tags::Unsaved::new(),
-            manifests: manifests::Manifests::new(policy.manifest_memory),
-            proving: blobs::Proving::default(),
+            manifests: manifests::Manifests::new(policy.manifest_memory, &runtime),
+            proving: blobs::Asking::new(&runtime),
+            sizing: blobs::Asking::new(&runtime),
         };
         Self { shared: Arc::new(shared) }
     }

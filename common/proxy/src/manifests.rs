@@ -8,6 +8,7 @@ use larder_content::{Fault, FetchError, SourceError};
 use larder_distribution::server::ManifestAnswer;
 use larder_oci::{Digest, Manifest, MediaType, Reference, Repository, manifest::MAX_MANIFEST};
 use moka::sync::Cache;
+use tokio::runtime::Handle;
 
 use crate::{Proxy, Target, coalesce::Coalesce, tags::given_up};
 
@@ -27,13 +28,13 @@ pub(crate) struct Stored {
 }
 
 impl Manifests {
-    pub(crate) fn new(most: u64) -> Self {
+    pub(crate) fn new(most: u64, runtime: &Handle) -> Self {
         // What a manifest takes beside its bytes: keys, the cache's own records.
         const BESIDE: u32 = 400;
         let weigh = |_: &(Repository, Digest), stored: &Arc<Stored>| {
             u32::try_from(stored.bytes.len()).unwrap_or(u32::MAX).saturating_add(BESIDE)
         };
-        Self { memory: Cache::builder().max_capacity(most).weigher(weigh).build(), fetching: Coalesce::default() }
+        Self { memory: Cache::builder().max_capacity(most).weigher(weigh).build(), fetching: Coalesce::new(runtime) }
     }
 }
 
@@ -66,7 +67,7 @@ impl Proxy {
             shared.counters.manifest_hits.add(1);
             return Ok(stored);
         }
-        if shared.catalog.linked(&target.repository, Kind::Manifest, digest).is_some()
+        if self.linked(&target.repository, Kind::Manifest, digest).await.is_some()
             && let Some(stored) = self.read_manifest(digest).await
         {
             shared.counters.manifest_hits.add(1);
@@ -76,7 +77,14 @@ impl Proxy {
         shared.counters.manifest_misses.add(1);
         let work = || {
             let (proxy, target, digest) = (self.clone(), target.clone(), *digest);
-            async move { proxy.fetch_manifest(&target, &digest).await }
+            async move {
+                // Who asked just before may have it by now: looking at the disk took its time.
+                let memory = &proxy.shared.manifests.memory;
+                if let Some(stored) = memory.get(&(target.repository.clone(), digest)) {
+                    return Ok(stored);
+                }
+                proxy.fetch_manifest(&target, &digest).await
+            }
         };
         shared.manifests.fetching.run(key, work).await.unwrap_or_else(|| Err(given_up()))
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use larder_catalog::{TagRecord, Verdict, judge};
+use larder_catalog::{Kind, TagRecord, Verdict, judge};
 use larder_content::{Fault, FetchError, SourceError};
 use larder_distribution::{client::Resolved, server::ManifestAnswer};
 use larder_oci::{Digest, MediaType, Repository, Tag};
@@ -59,7 +59,7 @@ impl Proxy {
         let digest = known.record.digest;
         let fresh_for = known.record.fresh_until.duration_since(SystemTime::now()).unwrap_or_default();
         if let (true, Some((media_type, size))) = (head, known.head)
-            && !self.has_manifest(target, &digest)
+            && !self.has_manifest(target, &digest).await
         {
             // A HEAD need not cost a pull at the upstream.
             return Ok(ManifestAnswer { digest, media_type, size, content: None, fresh_for: Some(fresh_for) });
@@ -70,21 +70,31 @@ impl Proxy {
 
     async fn tag(&self, target: &Target, tag: &Tag) -> Result<Known, FetchError> {
         let shared = &self.shared;
-        let record = shared.catalog.tag(&target.repository, tag);
-        if let Some(record) = record
-            && judge(&record, SystemTime::now(), shared.policy.stale_limit) == Verdict::Fresh
-        {
-            shared.counters.tags_fresh.add(1);
-            return Ok(Known { record, head: None });
+        let record = self.known_tag(&target.repository, tag).await;
+        if let Some(known) = self.if_fresh(record) {
+            return Ok(known);
         }
         // However many want to know, one asks. It also decides what to do when nobody answers: a caller who leaves must
         // not take that with him.
         let work = || {
             let (proxy, target, tag) = (self.clone(), target.clone(), tag.clone());
-            async move { proxy.ask_or_repeat(&target, &tag, record).await }
+            async move {
+                // Who asked just before may know it by now: looking at the disk took its time.
+                match proxy.if_fresh(proxy.shared.catalog.tag_in_memory(&target.repository, &tag)) {
+                    Some(known) => Ok(known),
+                    None => proxy.ask_or_repeat(&target, &tag, record).await,
+                }
+            }
         };
         let key = (target.repository.clone(), tag.clone());
         shared.tags.run(key, work).await.unwrap_or_else(|| Err(given_up()))
+    }
+
+    fn if_fresh(&self, record: Option<TagRecord>) -> Option<Known> {
+        let limit = self.shared.policy.stale_limit;
+        let record = record.filter(|record| judge(record, SystemTime::now(), limit) == Verdict::Fresh)?;
+        self.shared.counters.tags_fresh.add(1);
+        Some(Known { record, head: None })
     }
 
     /// What upstream says, or if it does not answer, what it last said.
@@ -131,7 +141,7 @@ impl Proxy {
         }
         let fresh_until = asked + shared.policy.freshness.of(fresh_for);
         let record = TagRecord { digest, checked: asked, fresh_until };
-        if self.has_manifest(target, &digest) {
+        if self.has_manifest(target, &digest).await {
             self.note("keep a tag", move |proxy| proxy.shared.catalog.set_tag(&key, &name, record)).await;
         } else {
             shared.catalog.repeat_tag(repository, tag, record);
@@ -157,10 +167,10 @@ impl Proxy {
     }
 
     /// Whether the manifest is here for this repository.
-    fn has_manifest(&self, target: &Target, digest: &Digest) -> bool {
-        let shared = &self.shared;
-        shared.catalog.linked(&target.repository, larder_catalog::Kind::Manifest, digest).is_some()
-            && shared.content.size(digest).is_some()
+    async fn has_manifest(&self, target: &Target, digest: &Digest) -> bool {
+        // What takes no look at the disk first.
+        self.shared.content.size(digest).is_some()
+            && self.linked(&target.repository, Kind::Manifest, digest).await.is_some()
     }
 
     /// Writes something down, where waiting for the disk harms nobody. What cannot be written costs a question later,

@@ -312,3 +312,25 @@ async fn a_damaged_manifest_on_the_disk_is_fetched_again() {
     assert!(digest.matches(&answer.content.unwrap()));
     assert!(digest.matches(&std::fs::read(&path).unwrap()), "the disk is mended too");
 }
+
+/// Who serves a client may wait for a disk, and ends when the daemon does: connections to an upstream are not to.
+#[test]
+fn whoever_asks_the_upstream_is_asked_from_the_daemons_runtime() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (daemon, lane) = (runtime(), runtime());
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Fake::with_image("a", "1", b"layer");
+    let layer = Digest::sha256(b"layer");
+    let proxy = daemon.block_on(proxy(folder.path(), &fake, NEVER, None));
+    lane.block_on(async {
+        let manifest = get(&proxy, "a", &tag("1")).await.unwrap().digest;
+        proxy.manifest(&name("a"), &tag("1"), true).await.unwrap();
+        assert_eq!(proxy.blob_size(&name("a"), &layer).await.unwrap(), 5);
+        assert_eq!(blob(&proxy, "a", &layer).await.unwrap(), &b"layer"[..]);
+        fake.point("b", "1", b"layer");
+        assert_eq!(blob(&proxy, "b", &layer).await.unwrap(), &b"layer"[..]);
+        code(get(&proxy, "c", &Reference::Digest(manifest)).await);
+    });
+    assert_eq!(fake.asked().len(), 7);
+    assert_eq!(fake.asked_from(), [daemon.handle().id()].into());
+}

@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{
     memory,
-    outbox::{Outbox, Source, is_stand_in},
+    outbox::{Next, Outbox, is_stand_in},
 };
 
 /// Most bytes that one connection sends while others wait for their turn. A socket whose client is quick never fills up:
@@ -35,16 +35,14 @@ pub struct SendfileStream {
     outbox: Outbox,
     /// Bytes sent since others had their turn.
     turn: usize,
-    /// How many of the bytes to send next were in memory when that was looked at, since when nothing was waited for.
-    in_memory: usize,
-    /// Bringing that many of them to memory.
+    /// Bringing so many of the bytes to send next to memory.
     bringing: Option<(JoinHandle<io::Result<()>>, usize)>,
 }
 
 impl SendfileStream {
     /// Wraps a connection.
     pub fn new(tcp: TcpStream) -> Self {
-        Self { tcp, outbox: Outbox::default(), turn: 0, in_memory: 0, bringing: None }
+        Self { tcp, outbox: Outbox::default(), turn: 0, bringing: None }
     }
 
     /// What it is to send from files.
@@ -71,24 +69,25 @@ impl SendfileStream {
     fn poll_send(&mut self, context: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
         if self.turn >= TURN {
             self.turn = 0;
-            self.in_memory = 0;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let Some((file, offset, length)) = self.outbox.next() else {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "a stand-in that stands for nothing")));
-        };
-        let length = length.min(most).min(TURN - self.turn);
         loop {
-            // Before looking: a client that takes nothing may do so for as long as it takes memory to be needed elsewhere.
+            let Some(next) = self.outbox.next() else {
+                return Poll::Ready(Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "a stand-in that stands for nothing",
+                )));
+            };
+            let length = next.length.min(most).min(TURN - self.turn);
+            // Before looking: what is in memory now need not be when the client takes more.
             let ready = self.tcp.poll_write_ready(context)?;
             if ready.is_pending() {
                 self.turn = 0;
-                self.in_memory = 0;
                 return Poll::Pending;
             }
-            ready!(self.poll_memory(context, &file, offset, length))?;
-            let length = length.min(self.in_memory);
+            let length = length.min(ready!(self.poll_memory(context, &next, length))?);
+            let Next { file, offset, .. } = next;
             let sent = self.tcp.try_io(Interest::WRITABLE, || send_from(&self.tcp, file.as_fd(), offset, length));
             match sent {
                 Ok(0) => {
@@ -97,7 +96,6 @@ impl SendfileStream {
                 }
                 Ok(sent) => {
                     self.turn += sent;
-                    self.in_memory -= sent.min(self.in_memory);
                     self.outbox.sent(sent);
                     return Poll::Ready(Ok(sent));
                 }
@@ -107,31 +105,28 @@ impl SendfileStream {
         }
     }
 
-    /// Waits until some of these bytes, the next to send, are in memory: all who share this thread would wait for the disk
-    /// with a connection that sends what is not. That still happens with a page that goes, or is missed, between two looks,
-    /// and where the file system must read to find out where a file's bytes are.
-    fn poll_memory(
-        &mut self,
-        context: &mut Context<'_>,
-        file: &Source,
-        offset: u64,
-        length: usize,
-    ) -> Poll<io::Result<()>> {
+    /// Waits until some of these bytes, the next to send, are in memory, and gives how many: all who share this thread would
+    /// wait for the disk with a connection that sends what is not. That still happens with a page that goes, or is missed,
+    /// between two looks, and where the file system must read to find out where a file's bytes are.
+    fn poll_memory(&mut self, context: &mut Context<'_>, next: &Next, length: usize) -> Poll<io::Result<usize>> {
+        let Next { file, offset, in_memory, .. } = next;
         if self.bringing.is_none() {
-            if self.in_memory > 0 {
-                return Poll::Ready(Ok(()));
+            if *in_memory > 0 {
+                return Poll::Ready(Ok(*in_memory));
             }
-            if memory::holds(file.as_fd(), offset, length) {
-                self.in_memory = length;
-                return Poll::Ready(Ok(()));
+            if memory::holds(file.as_fd(), *offset, length) {
+                self.outbox.found(length);
+                return Poll::Ready(Ok(length));
             }
         }
         let (task, length) =
-            self.bringing.get_or_insert_with(|| (memory::bring(Arc::clone(file), offset, length), length));
+            self.bringing.get_or_insert_with(|| (memory::bring(Arc::clone(file), *offset, length), length));
         let brought = ready!(Pin::new(task).poll(context));
-        self.in_memory = *length;
+        let length = *length;
         self.bringing = None;
-        Poll::Ready(brought.map_err(io::Error::other).flatten())
+        brought.map_err(io::Error::other).flatten()?;
+        self.outbox.found(length);
+        Poll::Ready(Ok(length))
     }
 }
 

@@ -11,6 +11,11 @@ use tokio::{
     sync::mpsc::{self, UnboundedSender},
 };
 
+/// Most threads of a lane that wait for a disk. Left alone, 512 of each lane may, and there is a lane for each core: where a
+/// disk hangs, all readers of a cluster would hold a thread each. So many keep a disk busy; who comes then waits in line, and who
+/// needs no disk does not wait.
+const WAITING_FOR_DISK: usize = 64;
+
 /// The threads. Dropped, what they still serve is cut.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes(Vec<Lane>);
@@ -61,7 +66,8 @@ impl Lanes {
 
 impl Lane {
     fn start(number: usize) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().max_blocking_threads(WAITING_FOR_DISK).build()?;
         let (connections, mut starts) = mpsc::unbounded_channel::<Start>();
         let run = move || {
             runtime.block_on(async {
@@ -79,11 +85,47 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{
+        sync::{
+            Barrier,
+            atomic::{AtomicUsize, Ordering},
+        },
+        time::Duration,
+    };
 
     use tokio::{io::AsyncReadExt as _, net::TcpListener};
 
     use super::*;
+
+    #[tokio::test]
+    async fn so_many_wait_for_a_disk_and_no_more_threads_than_that() {
+        let lane = Lane::start(0).unwrap();
+        // Each of them is let go by the one that comes last: they are there at the same time.
+        let (together, most) = (Arc::new(Barrier::new(WAITING_FOR_DISK)), Arc::new(AtomicUsize::new(0)));
+        let (said, mut done) = mpsc::unbounded_channel();
+        let running = Arc::new(AtomicUsize::new(0));
+        let (shared, highest) = (Arc::clone(&running), Arc::clone(&most));
+        let start = move || {
+            for _ in 0..4 * WAITING_FOR_DISK {
+                let (together, running, most) = (Arc::clone(&together), Arc::clone(&shared), Arc::clone(&highest));
+                let said = said.clone();
+                tokio::task::spawn_blocking(move || {
+                    most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    together.wait();
+                    running.fetch_sub(1, Ordering::SeqCst);
+                    said.send(())
+                });
+            }
+        };
+        lane.connections.send(Box::new(start)).unwrap();
+        let all = async {
+            for _ in 0..4 * WAITING_FOR_DISK {
+                done.recv().await.unwrap();
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), all).await.unwrap();
+        assert_eq!(most.load(Ordering::SeqCst), WAITING_FOR_DISK);
+    }
 
     #[tokio::test]
     async fn connections_are_spread_and_cut_with_the_lanes() {

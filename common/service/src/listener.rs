@@ -27,6 +27,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -43,6 +44,9 @@ const STALLED_MS: u32 = 120_000;
 /// How many connections may wait to be taken. When a cluster pulls, all of it comes at once; whoever finds no room tries
 /// again a second later. The kernel takes no more than `net.core.somaxconn`, 4096 unless it was changed.
 const BACKLOG: u32 = 4096;
+
+/// How often is said at most that there is no room: that may change with every connection that ends.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// A bound port.
 #[derive(Debug)]
@@ -192,9 +196,8 @@ impl Listener {
             }
         }
         drop(self.socket);
-        let running = graceful.count();
         if tokio::time::timeout(shutdown.drain(), graceful.shutdown()).await.is_err() {
-            tracing::warn!(running, "cut connections that did not end in time");
+            tracing::warn!(cut = room.taken(), "cut connections that did not end in time");
         }
     }
 }
@@ -204,25 +207,30 @@ impl Listener {
 struct Room {
     places: Arc<Semaphore>,
     most: usize,
-    was_full: bool,
+    /// When was last said that there is no room.
+    said: Option<Instant>,
 }
 
 impl Room {
     fn new(most: usize) -> Self {
         let most = most.min(Semaphore::MAX_PERMITS);
-        Self { places: Arc::new(Semaphore::new(most)), most, was_full: false }
+        Self { places: Arc::new(Semaphore::new(most)), most, said: None }
+    }
+
+    /// How many connections there are.
+    fn taken(&self) -> usize {
+        self.most - self.places.available_permits()
     }
 
     async fn place(&mut self) -> OwnedSemaphorePermit {
-        let is_full = self.places.available_permits() == 0;
-        if is_full && !self.was_full {
+        if self.places.available_permits() == 0 && self.said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
+            self.said = Some(Instant::now());
             let most = self.most;
             tracing::warn!(
                 most,
                 "others wait until a connection ends: raise the limit of open files (LimitNOFILE, --ulimit nofile)"
             );
         }
-        self.was_full = is_full;
         Arc::clone(&self.places).acquire_owned().await.expect("it is never closed")
     }
 }

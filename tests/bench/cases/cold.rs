@@ -89,12 +89,23 @@ pub(super) struct Fetch {
 /// Lets `clients` download `blob` at once by a way on which nothing is stored. One reads the bytes, as an engine does;
 /// many would take the cores from the server by that.
 pub(super) fn fetch(stage: &Stage, site: &Site, kind: Kind, blob: &Blob, clients: usize) -> Result<Fetch> {
+    fetch_beside(stage, site, kind, blob, (clients, 0))
+}
+
+/// The same, with so many slow clients beside the others.
+pub(super) fn fetch_beside(
+    stage: &Stage,
+    site: &Site,
+    kind: Kind,
+    blob: &Blob,
+    (clients, slow): (usize, usize),
+) -> Result<Fetch> {
     let route = Route::start(stage, kind, &site.url())?;
     let target = route.target(&blob_path(blob))?.copying(clients == 1);
     settle_disk();
     route.trees.reset_peaks();
     let (gets, received) = (site.gets()?, site.link.received()?);
-    let load = || load::download(&target, clients, 1, || Cpu::now(&route.trees));
+    let load = || load::download_beside(&target, clients, slow, || Cpu::now(&route.trees));
     let (downloads, before, after) = stage.run(load)?;
     site.settle()?;
     let is_somebody = kind != Kind::Direct;

@@ -37,7 +37,8 @@ As the cold blob, with many clients that start together. `direct` is one client 
 one copy takes. docker-registry downloads a copy for each client and one for its store, so it is measured in the first
 round only.";
 
-const LINK: u64 = 125_000_000;
+/// Bytes a second.
+pub(super) const LINK: u64 = 125_000_000;
 
 const ROUTES: [Kind; 4] = [Kind::Hub, Kind::Agent, Kind::Proxy, Kind::NginxCache];
 

@@ -38,8 +38,9 @@ const MANY: &[Column] = &[
     Column::new(RSS, 1, Relation::None),
 ];
 
-/// The case in [`idle`]'s table.
+/// The cases in [`idle_table`].
 pub(crate) const JUST_STARTED: &str = "just started";
+pub(super) const AFTER_LOAD: &str = "after 64 clients";
 
 /// The cases in [`run`]'s table.
 pub(crate) fn case(what: Start, blobs: usize) -> String {
@@ -67,18 +68,29 @@ fn rest(plan: &Plan) {
     thread::sleep(Duration::from_secs(if plan.is_quick { 1 } else { 5 }));
 }
 
-pub(super) fn idle(plan: &Plan, stage: &Stage) -> Result<Table> {
-    let how = "Five seconds after the start, before any request; nginx is the sum of its processes.";
-    let mut table = Table::new("Idle", how, "when", Kind::Nginx, IDLE);
-    for _ in 0..plan.rounds {
-        let lineup = Lineup::start(stage)?;
-        rest(plan);
-        for server in lineup.in_turn(0) {
-            let sample = Sample { figures: vec![server.trees().resident_mib()], others: f64::NAN };
-            say(&table.take(JUST_STARTED, server.kind, sample));
-        }
+/// Memory of who does nothing, before anything was measured.
+pub(super) fn idle_table() -> Table {
+    let how = format!(
+        "`{JUST_STARTED}`: five seconds after the start, before any request. `{AFTER_LOAD}`: five seconds after the largest \
+         load of the run, with all that came before it, had ended. nginx is the sum of its processes."
+    );
+    Table::new("Idle", how, "when", Kind::Nginx, IDLE)
+}
+
+/// Takes a row of [`idle_table`], once the servers have come to rest.
+pub(super) fn at_rest(plan: &Plan, lineup: &Lineup, case: &str, table: &mut Table) {
+    rest(plan);
+    for server in lineup.in_turn(0) {
+        let sample = Sample { figures: vec![server.trees().resident_mib()], others: f64::NAN };
+        say(&table.take(case, server.kind, sample));
     }
-    Ok(table)
+}
+
+pub(super) fn idle(plan: &Plan, stage: &Stage, table: &mut Table) -> Result<()> {
+    for _ in 0..plan.rounds {
+        at_rest(plan, &Lineup::start(stage)?, JUST_STARTED, table);
+    }
+    Ok(())
 }
 
 pub(super) fn run(plan: &Plan, stage: &Stage) -> Result<Table> {

@@ -6,6 +6,7 @@ pub(crate) mod herd;
 pub(crate) mod many;
 mod quiet;
 pub(crate) mod requests;
+mod slow;
 pub(crate) mod warm;
 
 use anyhow::Result;
@@ -26,8 +27,9 @@ pub(crate) fn run(plan: &Plan, stage: &Stage, interrupt: &Interrupt) -> Result<R
         say(&format!("\n## {}\n\n{}", table.title, table.markdown()));
         Some(table)
     };
+    let mut idle = many::idle_table();
     if plan.has(Group::Warm) {
-        report.warm = shown(warm::run(plan, stage)?);
+        report.warm = shown(warm::run(plan, stage, &mut idle)?);
     }
     if plan.has(Group::Manifests) {
         report.manifests = shown(requests::manifests(plan, stage)?);
@@ -35,7 +37,7 @@ pub(crate) fn run(plan: &Plan, stage: &Stage, interrupt: &Interrupt) -> Result<R
     if plan.has(Group::Small) {
         report.small = shown(requests::small(plan, stage)?);
     }
-    if plan.has(Group::Cold) || plan.has(Group::Herd) {
+    if [Group::Cold, Group::Herd, Group::Slow].into_iter().any(|group| plan.has(group)) {
         let site = Site::open(stage, interrupt)?;
         if plan.has(Group::Cold) {
             report.cold = shown(cold::run(plan, stage, &site)?);
@@ -43,9 +45,15 @@ pub(crate) fn run(plan: &Plan, stage: &Stage, interrupt: &Interrupt) -> Result<R
         if plan.has(Group::Herd) {
             report.herd = shown(herd::run(plan, stage, &site)?);
         }
+        if plan.has(Group::Slow) {
+            report.slow = shown(slow::run(plan, stage, &site)?);
+        }
     }
     if plan.has(Group::Idle) {
-        report.idle = shown(many::idle(plan, stage)?);
+        many::idle(plan, stage, &mut idle)?;
+    }
+    if plan.has(Group::Idle) || plan.has(Group::Warm) {
+        report.idle = shown(idle);
     }
     if plan.has(Group::Many) {
         report.many = shown(many::run(plan, stage)?);

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Lineup, quiet::undisturbed};
+use super::{
+    Lineup,
+    many::{AFTER_LOAD, at_rest},
+    quiet::undisturbed,
+};
 use crate::{
     cli::say,
     corpus::blob_path,
@@ -37,7 +41,8 @@ Every client downloads the blob again and again over a connection it keeps; what
 in the midst of it, in which bytes are dropped by the kernel. `slowest/mean client` tells how evenly the clients were
 served in the window (1 is evenly). RSS is the peak in the case.";
 
-pub(super) fn run(plan: &Plan, stage: &Stage) -> Result<Table> {
+/// Also takes the row of `idle` that is of servers after such a load.
+pub(super) fn run(plan: &Plan, stage: &Stage, idle: &mut Table) -> Result<Table> {
     let blob = &stage.corpus.large;
     let title = format!("Warm blob, {}", size(blob.size));
     let mut table = Table::new(title, HOW, "clients", Kind::Nginx, COLUMNS);
@@ -57,6 +62,7 @@ pub(super) fn run(plan: &Plan, stage: &Stage) -> Result<Table> {
                 say(&table.take(&clients.to_string(), server.kind, sample));
             }
         }
+        at_rest(plan, &lineup, AFTER_LOAD, idle);
     }
     Ok(table)
 }

@@ -19,7 +19,7 @@ pub(super) struct Run {
     /// How often everything is measured [default: 3; quick: 1].
     #[arg(long, env = "ROUNDS")]
     rounds: Option<usize>,
-    /// Some groups: warm, manifests, small, cold, herd, idle, many.
+    /// Some groups: warm, manifests, small, cold, herd, slow, idle, many.
     #[arg(long, env = "ONLY", default_value = "")]
     only: String,
     /// Small and short, to try it.

@@ -1,4 +1,5 @@
-//! Many clients of one large body at once: a number of times each ([`download`]), or all the time ([`stream`]).
+//! Many clients of one large body at once: a number of times each ([`download`]), once beside slow ones
+//! ([`download_beside`]), or all the time ([`stream`]).
 
 use std::{
     ops::ControlFlow,
@@ -20,6 +21,9 @@ use super::{
 
 /// Stacks of hundreds of clients should not show.
 const STACK: usize = 256 << 10;
+
+/// What a slow client takes, in bytes a second.
+pub(crate) const SLOW: u64 = 1_000_000;
 
 /// What came, and how fast.
 #[derive(Clone, Debug)]
@@ -45,24 +49,56 @@ pub(crate) fn download<P>(
     target: &Target,
     clients: usize,
     times: usize,
+    probe: impl FnMut() -> P,
+) -> Result<(Downloads, P, P)> {
+    race(target, clients, 0, times, probe)
+}
+
+/// Lets `clients` download the body once, beside `slow` ones that take [`SLOW`] bytes a second each and leave when the
+/// others are done. What comes back is of those others.
+///
+/// # Errors
+/// The first failure of any client; that a slow one is cut off is a failure too.
+pub(crate) fn download_beside<P>(
+    target: &Target,
+    clients: usize,
+    slow: usize,
+    probe: impl FnMut() -> P,
+) -> Result<(Downloads, P, P)> {
+    race(target, clients, slow, 1, probe)
+}
+
+fn race<P>(
+    target: &Target,
+    quick: usize,
+    slow: usize,
+    times: usize,
     mut probe: impl FnMut() -> P,
 ) -> Result<(Downloads, P, P)> {
-    let (start, crowd) = (Barrier::new(clients + 1), Crowd::of(clients));
+    let (start, crowd) = (Barrier::new(quick + slow + 1), Crowd::of(quick + slow));
     let client = |index: usize| -> Result<Vec<Body>> {
         let reader = Reader::connect(target);
         // Also by those who could not connect: the others wait for them.
         start.wait();
         let mut reader = reader?;
+        if index >= quick {
+            return Ok(vec![reader.sipping().read(|count| crowd.linger(index, count))?]);
+        }
         (0..times).map(|_| reader.read(|count| crowd.progress(index, count))).collect()
     };
     thread::scope(|scope| {
-        let clients = crowd.spawn(scope, &client)?;
+        let mut clients = crowd.spawn(scope, &client)?;
+        let lingering = clients.split_off(quick);
         let before = probe();
         start.wait();
         let begin = Instant::now();
-        let bodies = join(clients)?;
+        let bodies = join(clients);
         let (wall, after) = (begin.elapsed(), probe());
-        Ok((Downloads::of(wall, crowd.bytes(), &bodies), before, after))
+        crowd.is_over.store(true, Ordering::Relaxed);
+        join(lingering)?;
+        let mut by_client = crowd.bytes();
+        by_client.truncate(quick);
+        Ok((Downloads::of(wall, by_client, &bodies?), before, after))
     })
 }
 
@@ -128,6 +164,17 @@ impl Crowd {
     fn progress(&self, index: usize, count: u64) -> ControlFlow<()> {
         self.read[index].fetch_add(count, Ordering::Relaxed);
         if self.is_over.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Waits for as long as so many bytes take a slow client, if the others are not done before.
+    #[allow(clippy::disallowed_methods, reason = "a slow client is one that lets time pass")]
+    fn linger(&self, index: usize, count: u64) -> ControlFlow<()> {
+        const STEP: Duration = Duration::from_millis(10);
+        let until = Instant::now() + Duration::from_micros(count * 1_000_000 / SLOW);
+        while Instant::now() < until && !self.is_over.load(Ordering::Relaxed) {
+            thread::sleep(STEP);
+        }
+        self.progress(index, count)
     }
 
     fn bytes(&self) -> Vec<u64> {

@@ -14,7 +14,7 @@ mod requests;
 mod target;
 mod window;
 
-pub(crate) use blob::{Downloads, download, stream};
+pub(crate) use blob::{Downloads, SLOW, download, download_beside, stream};
 pub(crate) use check::check;
 pub(crate) use latency::quantile;
 pub(crate) use requests::ask;

@@ -18,6 +18,9 @@ const HEAD: usize = 16 << 10;
 /// At most so much is dropped in one call.
 const DROP: usize = 4 << 20;
 
+/// At most so much is taken in one call by who takes little at a time.
+const SIP: usize = 64 << 10;
+
 /// At most so much is read in one call, where bytes are read.
 const COPY: usize = 256 << 10;
 
@@ -25,7 +28,7 @@ pub(crate) struct Reader<'a> {
     target: &'a Target,
     stream: TcpStream,
     head: Vec<u8>,
-    /// Only its length counts, where the kernel drops what would have gone into it.
+    /// Takes what is taken in one call. Only its length counts, where the kernel drops what would have gone into it.
     nothing: Vec<u8>,
     is_used: bool,
 }
@@ -48,6 +51,12 @@ impl<'a> Reader<'a> {
         Ok(Self { target, stream, head: vec![0; HEAD], nothing: vec![0; DROP], is_used: false })
     }
 
+    /// Takes little at a time.
+    pub(crate) fn sipping(mut self) -> Self {
+        self.nothing.truncate(SIP);
+        self
+    }
+
     /// Asks once and reads to the end, or until `progress`, which is told the bytes of the body as they come, breaks
     /// off.
     ///
@@ -59,7 +68,7 @@ impl<'a> Reader<'a> {
         let mut first_byte = (bytes > 0).then(|| start.elapsed());
         let mut flow = progress(bytes);
         while bytes < head.length && flow.is_continue() {
-            let most = usize::try_from(head.length - bytes).unwrap_or(DROP).min(DROP);
+            let most = usize::try_from(head.length - bytes).unwrap_or(usize::MAX).min(self.nothing.len());
             let count = self.take_some(most)?;
             ensure!(count > 0, "the body broke off after {bytes} of {} bytes", head.length);
             first_byte.get_or_insert_with(|| start.elapsed());

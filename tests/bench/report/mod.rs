@@ -20,6 +20,7 @@ pub(crate) struct Report {
     pub(crate) small: Option<Table>,
     pub(crate) cold: Option<Table>,
     pub(crate) herd: Option<Table>,
+    pub(crate) slow: Option<Table>,
     pub(crate) idle: Option<Table>,
     pub(crate) many: Option<Table>,
 }
@@ -27,7 +28,8 @@ pub(crate) struct Report {
 impl Report {
     /// Those there are, in their order.
     pub(crate) fn tables(&self) -> impl Iterator<Item = &Table> {
-        let all = [&self.warm, &self.manifests, &self.small, &self.cold, &self.herd, &self.idle, &self.many];
+        let all =
+            [&self.warm, &self.manifests, &self.small, &self.cold, &self.herd, &self.slow, &self.idle, &self.many];
         all.into_iter().flatten()
     }
 }

@@ -25,6 +25,7 @@ struct State {
     blobs: HashMap<Digest, Bytes>,
     holds: HashSet<(String, Digest)>,
     asked: Vec<String>,
+    asked_from: HashSet<tokio::runtime::Id>,
     fails: Option<Fault>,
     breaks_at: Option<usize>,
     fresh_for: Option<Duration>,
@@ -99,6 +100,11 @@ impl Fake {
         std::mem::take(&mut self.state().asked)
     }
 
+    /// The runtimes that it was asked on.
+    pub(crate) fn asked_from(&self) -> HashSet<tokio::runtime::Id> {
+        self.state().asked_from.clone()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
     }
@@ -107,6 +113,7 @@ impl Fake {
 impl State {
     fn note(&mut self, what: String) -> Result<(), SourceError> {
         self.asked.push(what);
+        self.asked_from.insert(tokio::runtime::Handle::current().id());
         self.fails.map_or(Ok(()), |fault| Err(SourceError::new("fake", fault, "as told")))
     }
 }

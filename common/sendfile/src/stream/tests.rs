@@ -88,7 +88,7 @@ async fn what_is_not_in_memory_is_read_elsewhere_first() {
     let mut stand_in = stream.outbox().put(Arc::clone(&file) as _, 0, content.len(), |_| ());
     while !stand_in.is_empty() {
         if forget(&file) {
-            stream.in_memory = 0;
+            stream.outbox.found(0);
             let mut send = Box::pin(stream.write(&stand_in));
             let first = std::future::poll_fn(|context| Poll::Ready(send.as_mut().poll(context))).await;
             assert!(first.is_pending());
@@ -122,4 +122,22 @@ async fn what_was_sent_is_told_and_what_was_cut_off_is_forgotten() {
     let mut all = String::new();
     client.read_to_string(&mut all).unwrap();
     assert_eq!(all, "01256");
+}
+
+/// A page that is missing between others, of what was noted a while ago: nobody but its reader waits for it.
+#[tokio::test]
+async fn a_hole_in_what_is_in_memory_is_found() {
+    const MIB: usize = 1 << 20;
+    let file = file(&vec![7; 2 * MIB]);
+    if !forget(&file) {
+        return;
+    }
+    // As much as a read in the midst of a file brings, at both ends of each MiB.
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Random).unwrap();
+    for at in [0, MIB - 1, MIB, 2 * MIB - 1] {
+        rustix::io::pread(&file, &mut [0], at as u64).unwrap();
+    }
+    assert!(!memory::holds(file.as_fd(), 0, 2 * MIB));
+    memory::bring(Arc::clone(&file) as _, 0, 2 * MIB).await.unwrap().unwrap();
+    assert!(memory::holds(file.as_fd(), 0, 2 * MIB));
 }

@@ -1,5 +1,7 @@
 //! What a listener does with clients that do not behave.
 
+use std::sync::Mutex;
+
 use http_body_util::Full;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -95,6 +97,67 @@ async fn one_too_many_waits_until_another_goes() {
     assert!(answer.ends_with(b"hello"));
     shutdown.begin();
     serving.await.unwrap();
+}
+
+/// Answers when it is told to, and that is never.
+#[derive(Clone)]
+struct Silent;
+
+impl Handler for Silent {
+    type Body = Full<Bytes>;
+
+    async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        if request.uri().path() == "/never" {
+            std::future::pending::<()>().await;
+        }
+        Hello.handle(request).await
+    }
+}
+
+/// What is logged on this thread, as long as it lives.
+fn logged() -> (Arc<Mutex<Vec<u8>>>, tracing::subscriber::DefaultGuard) {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let writer = Log(Arc::clone(&log));
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
+    (log, tracing::subscriber::set_default(subscriber.finish()))
+}
+
+#[derive(Clone)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_end_is_said_how_many_were_cut() {
+    let (log, _guard) = logged();
+    let listener = Listener::bind(&["127.0.0.1:0".parse().unwrap()], None).await.unwrap();
+    let (address, shutdown) = (listener.address().unwrap(), Shutdown::new(Duration::from_secs(9)));
+    let serving = tokio::spawn(listener.serve(Silent, shutdown.clone()));
+    let mut clients = Vec::new();
+    for path in ["/", "/never", "/", ""] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        if !path.is_empty() {
+            stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+        }
+        if path == "/" {
+            assert!(stream.read(&mut [0; 999]).await.unwrap() > 0);
+        }
+        clients.push(stream);
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    shutdown.begin();
+    serving.await.unwrap();
+    let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("did not end in time cut=1\n"), "{log}");
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ pub struct HubBuilder {
     text: Option<String>,
     env: Vec<(String, String)>,
     binary: Option<PathBuf>,
+    descriptors: Option<u32>,
 }
 
 impl Rig {
@@ -60,6 +61,7 @@ impl Rig {
             text: None,
             env: vec![],
             binary: None,
+            descriptors: None,
         }
     }
 }
@@ -134,6 +136,12 @@ impl HubBuilder {
         self
     }
 
+    /// May have so many files and connections open at a time, and no more.
+    pub fn descriptors(mut self, most: u32) -> Self {
+        self.descriptors = Some(most);
+        self
+    }
+
     /// Starts it and waits until it is ready.
     ///
     /// # Errors
@@ -145,8 +153,15 @@ impl HubBuilder {
         let text = self.text.map_or_else(|| serde_json::to_string_pretty(&self.config), Ok)?;
         fs::write(&file, text)?;
         let (ground, name, env) = (Arc::clone(&self.ground), self.name.clone(), self.env);
+        let limit = self.descriptors.map(|most| format!("--nofile={most}:{most}"));
         let recipe = move || {
-            let launch = Launch::new(Arc::clone(&ground), &name, &binary).args(["serve", "--config"]).arg(&file);
+            let launch = |program: &Path| Launch::new(Arc::clone(&ground), &name, program);
+            let launch = match &limit {
+                None => launch(&binary),
+                // It replaces itself by the hub.
+                Some(limit) => launch(Path::new("prlimit")).args([limit, "--"]).arg(&binary),
+            };
+            let launch = launch.args(["serve", "--config"]).arg(&file);
             env.iter().fold(launch, |launch, (name, value)| launch.env(name, value)).with_rig_hosts()
         };
         Daemon::start_new(self.ground, self.name, self.address, self.observed_at, Box::new(recipe))
