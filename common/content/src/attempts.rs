@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::source::Fault;
 
-/// How often each source may break after a few bytes, and make no progress: with the pauses most of a minute. Sources that
-/// give nothing at all are given up by time, however often they were asked: a registry restarts within [`NO_BYTES`].
-const DRIBBLES: u32 = 25;
+/// How often each source may answer, and then break before it makes progress: it is there, and does not have what it says.
+/// Sources that do not answer are given up by time, however often they were asked: a registry restarts within [`NO_BYTES`].
+const BROKEN: u32 = 5;
 /// The longest that a download may get no bytes.
 const NO_BYTES: Duration = Duration::from_secs(60);
 /// The wait before the second round; each later one waits twice as long as the one before, up to [`LONGEST`].
@@ -29,10 +29,10 @@ pub(crate) struct Attempts {
     tried: Vec<u32>,
     /// Failures since the last progress.
     failures: u32,
-    /// How many of them came after bytes.
-    dribbles: u32,
-    /// Whether bytes came since the last failure.
-    came: bool,
+    /// How many of them came after an answer.
+    broken: u32,
+    /// Whether the source that is asked has answered.
+    answered: bool,
     /// Whether somebody waits for the rest.
     flowing: bool,
 }
@@ -51,7 +51,7 @@ impl Attempts {
     /// rest already.
     pub(crate) fn new(sources: usize, flowing: bool) -> Self {
         let (excluded, tried) = (vec![false; sources], vec![0; sources]);
-        Self { excluded, current: 0, tried, failures: 0, dribbles: 0, came: false, flowing }
+        Self { excluded, current: 0, tried, failures: 0, broken: 0, answered: false, flowing }
     }
 
     /// Whom to ask first.
@@ -59,20 +59,19 @@ impl Attempts {
         (!self.excluded.is_empty()).then_some(self.current)
     }
 
-    /// Bytes came, be they wanted or only on the way to those.
-    pub(crate) fn moves(&mut self) {
-        self.came = true;
+    /// The source that was asked has what is wanted, as it says.
+    pub(crate) fn answered(&mut self) {
+        self.answered = true;
     }
 
-    /// Bytes came that are wanted: somebody waits for the rest now.
+    /// So many bytes came that somebody has some: he waits for the rest now.
     pub(crate) fn flows(&mut self) {
         self.flowing = true;
     }
 
     /// So many bytes came that the source must be said to work.
     pub(crate) fn progressed(&mut self) {
-        self.flowing = true;
-        (self.failures, self.dribbles) = (0, 0);
+        (self.failures, self.broken) = (0, 0);
     }
 
     /// The source that was asked failed; `idle` is the time since the last bytes.
@@ -90,11 +89,11 @@ impl Attempts {
             }
         };
         self.failures += 1;
-        self.dribbles += u32::from(std::mem::take(&mut self.came));
+        self.broken += u32::from(std::mem::take(&mut self.answered));
         self.tried[self.current] += 1;
         let left = self.excluded.iter().filter(|excluded| !**excluded).count();
         let Ok(left) = u32::try_from(left) else { return Next::GiveUp };
-        if left == 0 || idle >= NO_BYTES || self.dribbles >= DRIBBLES.saturating_mul(left) {
+        if left == 0 || idle >= NO_BYTES || self.broken >= BROKEN.saturating_mul(left) {
             return Next::GiveUp;
         }
         // A connection that breaks at once is tried once more: it may have been an idle one that was just being closed.
@@ -145,7 +144,7 @@ mod tests {
     #[test]
     fn once_bytes_flow_it_goes_on_with_growing_pauses() {
         let mut attempts = Attempts::new(2, false);
-        attempts.progressed();
+        attempts.flows();
         let mut pauses = Vec::new();
         for _ in 0..20 {
             let Next::Ask(_, pause) = attempts.failed(Fault::Unreachable, NOW) else { panic!("gave up") };
@@ -200,18 +199,18 @@ mod tests {
         for sources in [1, 3] {
             let (mut attempts, mut asked) = (Attempts::new(sources, true), 1);
             loop {
-                attempts.moves();
+                attempts.answered();
                 let Next::Ask(..) = attempts.failed(Fault::Unreachable, NOW) else { break };
                 asked += 1;
             }
-            assert_eq!(asked, DRIBBLES * u32::try_from(sources).unwrap());
+            assert_eq!(asked, BROKEN * u32::try_from(sources).unwrap());
         }
         // That it was away in between is not held against it.
         let mut attempts = Attempts::new(1, true);
-        for _ in 0..3 * DRIBBLES {
+        for _ in 0..3 * BROKEN {
             assert_ne!(attempts.failed(Fault::Unreachable, NOW), Next::GiveUp);
         }
-        attempts.moves();
+        attempts.answered();
         assert_ne!(attempts.failed(Fault::Unreachable, NOW), Next::GiveUp);
     }
 

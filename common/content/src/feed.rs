@@ -59,8 +59,8 @@ pub(crate) struct Pace {
     pub(crate) stall: Duration,
     /// Most bytes in one batch, but for the last chunk in it.
     pub(crate) batch: usize,
-    /// So many bytes in a row say that a source works.
-    pub(crate) progress: u64,
+    /// So many bytes in a row say that a source works; and so many are held back at the end.
+    pub(crate) tail: u64,
 }
 
 /// What comes out of a feed.
@@ -188,6 +188,7 @@ impl Feeding {
         let range = ByteRange { start: self.at, end: self.order.until };
         let fetching = timeout(self.order.pace.stall, asked.fetch(&self.order.digest, range)).await;
         let fetched = fetching.map_err(|_| stalled("gave no answer"))??;
+        self.attempts.answered();
         let mut skip = self.agree(name, &fetched)?;
         let opened = Instant::now();
         self.give(Fed::Opened { source, total: self.total }).await?;
@@ -204,16 +205,18 @@ impl Feeding {
             if came > 0 {
                 // What is skipped is on the way to what is wanted.
                 self.moved = Instant::now();
-                self.attempts.moves();
-                window.took(came, self.order.pace.progress);
+                window.took(came, self.order.pace.tail);
             }
             skip = drop_front(&mut chunks, skip);
             let length = self.cut(name, &mut chunks)?;
             if length > 0 {
                 self.at += length;
-                self.attempts.flows();
+                // A tail is held back, and a blob that is no longer than that until it is whole.
+                if self.total.unwrap_or(self.at) > self.order.pace.tail {
+                    self.attempts.flows();
+                }
                 since += length;
-                if since >= self.order.pace.progress {
+                if since >= self.order.pace.tail {
                     self.attempts.progressed();
                     since = 0;
                 }

@@ -30,7 +30,7 @@ fn feed(stall: Duration, body: impl Fn() -> ByteStream + Send + Sync + 'static) 
         until: None,
         flowing: false,
         most_skipped: 0,
-        pace: Pace { stall, batch: 1 << 20, progress: 1 },
+        pace: Pace { stall, batch: 1 << 20, tail: 0 },
     };
     Feed::start(order, Arc::default(), &Handle::current())
 }

@@ -188,7 +188,7 @@ impl Flight {
             until,
             flowing: false,
             most_skipped: u64::MAX,
-            pace: Pace { stall: self.hangar.stall, batch: geometry.chunk, progress: geometry.tail },
+            pace: Pace { stall: self.hangar.stall, batch: geometry.chunk, tail: geometry.tail },
         }
     }
 }

@@ -86,7 +86,19 @@ async fn who_dribbles_is_given_up() {
             (_, false) => Answer::of(&content).breaking_at(at.fetch_add(2, std::sync::atomic::Ordering::Relaxed) + 2),
         });
         assert!(all(rig.open(&source).await.unwrap().read()).await.is_err());
-        assert!((20..30).contains(&source.count()), "{}", source.count());
+        assert!((5..8).contains(&source.count()), "{}", source.count());
+    }
+}
+
+/// Nothing of a short blob leaves before all of it is right: who asks is better told at once that it is not to be had.
+#[tokio::test(start_paused = true)]
+async fn what_is_held_back_is_waited_for_by_nobody() {
+    for breaks in [1, 30] {
+        let rig = Rig::new(60, Some(QUARANTINE));
+        let content = rig.content.clone();
+        let (began, source) = (Instant::now(), told("s", move |_, _| Answer::of(&content).breaking_at(breaks)));
+        assert!(rig.open(&source).await.is_err());
+        assert!(began.elapsed() < SECOND && source.count() <= 2 && !rig.is_shut_out());
     }
 }
 
