@@ -258,9 +258,8 @@ async fn take(
     from_files: bool,
 ) -> io::Result<Chunk> {
     if from_files && wanted >= WORTH_SENDING {
-        let length = wanted.min(SENT_AT_ONCE);
+        let length = usize::try_from(wanted.min(SENT_AT_ONCE)).expect("no more than is sent at once");
         if file.is_cached(offset, length) {
-            let length = usize::try_from(length).expect("no more than is sent at once");
             return Ok(Chunk::File { file: Arc::clone(file) as _, offset, length });
         }
     }

@@ -4,31 +4,31 @@
 //! [`Attempts`]. It verifies nothing but lengths. It runs by itself and a little ahead of who takes the bytes, so that
 //! the network is not idle while they are written.
 
+mod batch;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::{FutureExt as _, StreamExt as _, stream::Fuse};
+use futures_util::StreamExt as _;
 use larder_oci::Digest;
 use tokio::{
     runtime::Handle,
     sync::mpsc,
-    task::coop,
     time::{Instant, sleep, timeout},
 };
 
 use crate::{
     attempts::{Attempts, Next},
     counters::Counters,
-    source::{ByteRange, ByteStream, Fault, Fetched, Source, SourceError},
+    source::{ByteRange, Fault, Fetched, Source, SourceError},
 };
+use batch::{Batch, drop_front, keep_front, length, next_batch};
 
 /// Those that may have a blob, in the order in which they are asked.
 pub(crate) type Sources = Arc<[Arc<dyn Source>]>;
 
 /// How many batches may wait to be taken: one that is written, one that is ready, one that is being gathered.
 const READY: usize = 1;
-/// Most chunks in one batch: each takes a write, and memory beside its bytes.
-const MOST_CHUNKS: usize = 1024;
 /// A source that gives less than a tail in this many stall times is as good as silent.
 const TRICKLE: u32 = 10;
 
@@ -334,70 +334,6 @@ impl Window {
     fn pause(&mut self, time: Duration) {
         self.began += time;
     }
-}
-
-/// Bytes that arrived together, and how the body ended if it did.
-struct Batch {
-    chunks: Vec<Bytes>,
-    end: Option<Result<(), SourceError>>,
-}
-
-/// The next bytes, and with them whatever else has arrived already: one trip to a writing thread for many packets,
-/// and no waiting for a batch to fill.
-async fn next_batch(body: &mut Fuse<ByteStream>, most: usize) -> Batch {
-    let (mut chunks, mut length, mut taken) = (Vec::new(), 0, 0);
-    let mut next = loop {
-        match body.next().await {
-            // No sign of life: who sends nothing else is silent. (And he may do so without a pause.)
-            Some(Ok(chunk)) if chunk.is_empty() => coop::consume_budget().await,
-            next => break next,
-        }
-    };
-    loop {
-        match next {
-            Some(Ok(chunk)) => {
-                length += chunk.len();
-                if !chunk.is_empty() {
-                    chunks.push(chunk);
-                }
-            }
-            Some(Err(error)) => return Batch { chunks, end: Some(Err(error)) },
-            None => return Batch { chunks, end: Some(Ok(())) },
-        }
-        taken += 1;
-        if length >= most || taken == MOST_CHUNKS {
-            return Batch { chunks, end: None };
-        }
-        next = match body.next().now_or_never() {
-            Some(next) => next,
-            None => return Batch { chunks, end: None },
-        };
-    }
-}
-
-fn length(chunks: &[Bytes]) -> u64 {
-    chunks.iter().map(|chunk| chunk.len() as u64).sum()
-}
-
-/// Drops the first `count` bytes, or all; gives how many more are to go.
-fn drop_front(chunks: &mut Vec<Bytes>, mut count: u64) -> u64 {
-    chunks.retain_mut(|chunk| {
-        let here = count.min(chunk.len() as u64);
-        count -= here;
-        let _ = chunk.split_to(usize::try_from(here).expect("no more than a chunk's length"));
-        !chunk.is_empty()
-    });
-    count
-}
-
-/// Keeps the first `count` bytes.
-fn keep_front(chunks: &mut Vec<Bytes>, mut count: u64) {
-    chunks.retain_mut(|chunk| {
-        let here = count.min(chunk.len() as u64);
-        count -= here;
-        chunk.truncate(usize::try_from(here).expect("no more than a chunk's length"));
-        !chunk.is_empty()
-    });
 }
 
 #[cfg(test)]

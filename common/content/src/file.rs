@@ -24,10 +24,6 @@ use crate::buffers::Buffers;
 #[cfg(test)]
 use crate::faults::{Faults, Op};
 
-/// The kernel reads ahead this much at once unless it was told otherwise, in bytes. What a look every so often takes is
-/// measured in `larder_sendfile`, which does not look again where this just did.
-const STRIDE: u64 = 128 << 10;
-
 /// An open file of content.
 #[derive(Debug)]
 pub(crate) struct ContentFile {
@@ -138,15 +134,10 @@ impl ContentFile {
         if read == 0 { Err(shorter()) } else { Ok(buffer.filled(read)) }
     }
 
-    /// Whether these bytes are in memory now, as far as looking at the last of each [`STRIDE`] tells. They may go before
-    /// they are sent: whoever sends them looks again (`larder_sendfile`).
-    pub(crate) fn is_cached(&self, offset: u64, length: u64) -> bool {
-        let Some(last) = length.checked_sub(1) else { return true };
-        let mut looks = (0..=last / STRIDE).map(|stride| offset + last.min((stride + 1) * STRIDE - 1));
-        looks.all(|at| {
-            let mut byte = [0];
-            matches!(preadv2(&self.file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT), Ok(1))
-        })
+    /// Whether these bytes are in memory now, as far as looking every so often tells. They may go before they are sent:
+    /// whoever sends them looks again.
+    pub(crate) fn is_cached(&self, offset: u64, length: usize) -> bool {
+        larder_sendfile::holds(self.file.as_fd(), offset, length)
     }
 
     #[cfg(test)]
@@ -168,33 +159,5 @@ impl From<File> for ContentFile {
             #[cfg(test)]
             faults: None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rustix::fs::{Advice, fadvise};
-
-    use super::*;
-
-    /// Whoever sends it would wait for the disk, and with him all who share his thread.
-    #[test]
-    fn a_hole_in_what_is_in_memory_is_found() {
-        const MIB: u64 = 1 << 20;
-        let file = ContentFile::from(tempfile::tempfile().unwrap());
-        file.write_at(&vec![7; 2 << 20], 0).unwrap();
-        assert!(file.is_cached(0, 2 * MIB) && file.is_cached(5, 0));
-        file.sync().unwrap();
-        fadvise(file.file(), 0, None, Advice::DontNeed).unwrap();
-        if file.is_cached(0, 1) {
-            // Memory is all there is.
-            return;
-        }
-        fadvise(file.file(), 0, None, Advice::Random).unwrap();
-        // Around every whole MiB: what looking once in each would see.
-        for at in [0, MIB - 1, MIB, 2 * MIB - 1] {
-            file.read_exact_at(&mut [0], at).unwrap();
-        }
-        assert!(file.is_cached(0, 1) && !file.is_cached(0, 2 * MIB) && !file.is_cached(MIB - 1, MIB));
     }
 }

@@ -13,5 +13,6 @@ mod memory;
 mod outbox;
 mod stream;
 
+pub use memory::holds;
 pub use outbox::{MOST, Outbox};
 pub use stream::SendfileStream;

@@ -18,13 +18,14 @@ const STRIDE: usize = 128 << 10;
 const SCRATCH: usize = 64 * 1024;
 
 /// Whether these bytes are in memory, as far as looking at the first of each [`STRIDE`] and at the last tells: what is gone
-/// is gone from the front, what has not come yet is missing at the end. A file system that cannot say is taken for no.
-pub(crate) fn holds(file: BorrowedFd<'_>, offset: u64, length: usize) -> bool {
+/// is gone from the front, what has not come yet is missing at the end. A file system that cannot say is taken for no, and so
+/// is a file that ends before.
+pub fn holds(file: BorrowedFd<'_>, offset: u64, length: usize) -> bool {
     let Some(last) = length.checked_sub(1) else { return true };
     (0..last).step_by(STRIDE).chain([last]).all(|at| {
         let mut byte = [0];
-        // Nothing at all is the end of the file: whoever sends will see it.
-        preadv2(file, &mut [IoSliceMut::new(&mut byte)], offset + at as u64, ReadWriteFlags::NOWAIT).is_ok()
+        let read = preadv2(file, &mut [IoSliceMut::new(&mut byte)], offset + at as u64, ReadWriteFlags::NOWAIT);
+        matches!(read, Ok(1))
     })
 }
 

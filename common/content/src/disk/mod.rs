@@ -180,11 +180,15 @@ impl Disk {
 
     /// The blob, if it is complete and here, for somebody who asks for it. For threads that may wait.
     pub(crate) fn blob(&self, digest: &Digest) -> io::Result<Option<Stored>> {
-        let known = match self.at_hand(digest) {
-            AtHand::Open(stored) => return Ok(Some(stored)),
-            AtHand::No => return Ok(None),
-            AtHand::Unopened(known) => known,
-        };
+        match self.at_hand(digest) {
+            AtHand::Open(stored) => Ok(Some(stored)),
+            AtHand::No => Ok(None),
+            AtHand::Unopened(known) => self.open_blob(digest, known),
+        }
+    }
+
+    /// The same for a blob that is not open, and of which this is `known`.
+    pub(crate) fn open_blob(&self, digest: &Digest, known: Option<(u64, Arc<Proof>)>) -> io::Result<Option<Stored>> {
         let file = match ContentFile::open(&self.layout.blob(digest)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

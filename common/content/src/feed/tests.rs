@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures_util::{future::BoxFuture, stream};
+use futures_util::{FutureExt as _, future::BoxFuture, stream};
 
-use super::*;
+use super::{batch::MOST_CHUNKS, *};
+use crate::source::ByteStream;
 
 /// A source that gives this body.
 struct Gives<F>(F);

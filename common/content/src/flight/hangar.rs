@@ -63,13 +63,13 @@ impl Hangar {
 
     /// A blob that is on the disk. Opening it may take long, which a thread of connections does not wait for.
     pub(crate) async fn stored(self: &Arc<Self>, digest: &Digest) -> Option<Stored> {
-        match self.disk.at_hand(digest) {
+        let known = match self.disk.at_hand(digest) {
             AtHand::Open(stored) => return Some(stored),
             AtHand::No => return None,
-            AtHand::Unopened(_) => {}
-        }
+            AtHand::Unopened(known) => known,
+        };
         let (hangar, digest) = (Arc::clone(self), *digest);
-        let opened = tokio::task::spawn_blocking(move || hangar.disk.blob(&digest)).await;
+        let opened = tokio::task::spawn_blocking(move || hangar.disk.open_blob(&digest, known)).await;
         opened.map_err(io::Error::other).flatten().unwrap_or_else(|error| {
             if is_out_of_descriptors(&error) {
                 return None;
