@@ -17,7 +17,7 @@ const STRIDE: usize = 128 << 10;
 /// Read at once when bytes are brought to memory.
 const SCRATCH: usize = 64 * 1024;
 
-/// Whether these bytes are in memory, as far as looking at the first of each [`STRIDE`] and at the last tells: what is gone
+/// Whether these bytes are in memory, as far as looking at the first of each 128 KiB and at the last tells: what is gone
 /// is gone from the front, what has not come yet is missing at the end. A file system that cannot say is taken for no, and so
 /// is a file that ends before.
 pub fn holds(file: BorrowedFd<'_>, offset: u64, length: usize) -> bool {
