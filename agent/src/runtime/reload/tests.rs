@@ -3,15 +3,12 @@
 
 use std::{
     io::{Read as _, Write as _},
-    os::unix::{
-        fs::symlink,
-        net::UnixListener,
-        process::{CommandExt as _, ExitStatusExt as _},
-    },
+    os::unix::{fs::symlink, net::UnixListener, process::ExitStatusExt as _},
     process::{Child, Command, Stdio},
 };
 
 use super::*;
+use crate::runtime::tests::stranger;
 
 const INSIDE: &str = "LARDER_TEST_SOCKET";
 const SIGHUP: i32 = 1;
@@ -148,15 +145,7 @@ async fn without_permission_the_error_says_what_is_missing() {
     let mut running = shell("dockerd", &[]);
     let found = running.find().await.unwrap();
     let test = format!("{}::inside_another_user", module_path!().split_once("::").unwrap().1);
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([&test, "--exact", "--ignored"])
-        .env(INSIDE, found.process.pid.to_string())
-        .uid(65534)
-        .gid(65534)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    stranger::runs(&test, INSIDE, found.process.pid.to_string());
     drop(running.child.stdin.take());
     assert_eq!(running.signal(), None);
 }

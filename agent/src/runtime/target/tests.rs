@@ -5,13 +5,15 @@ use std::{
     os::unix::{
         fs::{chown, symlink},
         net::UnixListener,
-        process::CommandExt as _,
     },
     process::Command,
 };
 
 use super::*;
-use crate::runtime::disk::{RealDisk, staged_prefix};
+use crate::runtime::{
+    disk::{RealDisk, staged_prefix},
+    tests::stranger,
+};
 
 const BEFORE: &[u8] = b"{}";
 const AFTER: &[u8] = b"{\"debug\":true}";
@@ -210,9 +212,12 @@ const INSIDE: &str = "LARDER_TEST_FOLDER";
 
 /// This binary again, with nothing but the test `inside` in it.
 fn again(inside: &str) -> Vec<std::ffi::OsString> {
+    vec![std::env::current_exe().unwrap().into(), path_of(inside).into(), "--exact".into(), "--ignored".into()]
+}
+
+fn path_of(inside: &str) -> String {
     let path = module_path!().split_once("::").unwrap().1;
-    let test = format!("{path}::{inside}");
-    vec![std::env::current_exe().unwrap().into(), test.into(), "--exact".into(), "--ignored".into()]
+    format!("{path}::{inside}")
 }
 
 fn is_root() -> bool {
@@ -283,11 +288,7 @@ fn a_folder_of_somebody_else_has_its_own_error() {
         for open in [outer.path(), &docker] {
             set_permissions(open, Permissions::from_mode(0o755)).unwrap();
         }
-        let command = again("inside_a_folder_of_somebody_else");
-        let output =
-            Command::new(&command[0]).args(&command[1..]).env(INSIDE, &docker).uid(65534).gid(65534).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        stranger::runs(&path_of("inside_a_folder_of_somebody_else"), INSIDE, &docker);
     }
 }
 

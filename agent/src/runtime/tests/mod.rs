@@ -7,4 +7,5 @@ mod engine;
 mod fuse;
 mod real_engine;
 mod restore;
+pub(super) mod stranger;
 mod world;
