@@ -32,7 +32,12 @@ const HOW: &str = "\
 The upstream is a docker-registry in a network of its own behind a link that the kernel shapes (tbf). Every download
 finds its servers just started, with nothing stored. CPU is that of all servers on the way but for the upstream, until
 the link is idle again; the client reads what it gets, as an engine does. RSS is that of the largest of them. `blob over link`: what came over the link, as a multiple of
-the blob.";
+the blob.
+
+Without a limit the two cores are the limit, which client, upstream and servers share. Of the hub's CPU (`perf`), 26 % are
+SHA-256 of every byte (0.57 CPU-s/GB: alone it takes longer than the whole download straight from the upstream), 20 %
+sending, 15 % receiving, 12 % writing, 9 % BLAKE3 of the pieces, 10 % waking threads. nginx verifies nothing, and
+docker-registry downloads twice, on both cores at once.";
 
 const ROUTES: [Kind; 5] = [Kind::Direct, Kind::Hub, Kind::Agent, Kind::Proxy, Kind::NginxCache];
 
