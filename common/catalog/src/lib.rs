@@ -76,6 +76,11 @@ impl Catalog {
         Ok(())
     }
 
+    /// Notes in memory, and there alone, that `repository` was just found to have `digest`.
+    pub fn believe(&self, repository: &Repository, kind: Kind, digest: &Digest, size: Option<u64>) {
+        self.seen.put(repository, kind, digest, Instant::now(), size);
+    }
+
     /// What [`linked`](Self::linked) says, as far as memory alone tells. `None` says nothing of the disk.
     pub fn linked_in_memory(&self, repository: &Repository, kind: Kind, digest: &Digest) -> Option<Option<u64>> {
         self.seen.in_memory(repository, kind, digest, Instant::now())

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use larder_catalog::Kind;
-use larder_content::{Blob, ByteRange, Fault, FetchError, Source, SourceError};
+use larder_content::{Blob, Fault, FetchError, Source, SourceError};
 use larder_oci::{Digest, Repository};
 
 use crate::{Proxy, Target, coalesce::Coalesce, tags::given_up};
@@ -71,23 +71,22 @@ impl Proxy {
         self.shared.proving.run(key, work).await.unwrap_or_else(|| Err(given_up()))
     }
 
-    /// Asks whether the upstream lets us have the blob in this repository, and its length where it is said. By GET of one
-    /// byte: some registries answer 404 to a HEAD of a blob that they have (Harbor's proxy projects).
+    /// Asks whether the upstream lets us have the blob in this repository, and its length where it is said.
     async fn ask_for_blob(
         &self,
         target: &Target,
         digest: &Digest,
         source: &dyn Source,
     ) -> Result<Option<u64>, FetchError> {
-        // The empty blob has no first byte.
-        let range = if digest.matches(b"") { ByteRange::ALL } else { (0..1).into() };
-        let total = source.fetch(digest, range).await?.total;
+        let size = source.size(digest).await?;
         self.note_blob(target, digest).await;
-        Ok(total)
+        Ok(size)
     }
 
     async fn note_blob(&self, target: &Target, digest: &Digest) {
         let (repository, digest) = (target.repository.clone(), *digest);
+        // First of all in memory: a disk that hangs must not have every pull ask.
+        self.shared.catalog.believe(&repository, Kind::Blob, &digest, None);
         let link = move |proxy: &Self| proxy.shared.catalog.link(&repository, Kind::Blob, &digest, None);
         self.note("keep what a repository holds", link).await;
     }

@@ -141,10 +141,11 @@ impl Proxy {
         }
         let fresh_until = asked + shared.policy.freshness.of(fresh_for);
         let record = TagRecord { digest, checked: asked, fresh_until };
+        // First of all in memory: a disk that hangs must not have every pull ask.
+        shared.catalog.repeat_tag(repository, tag, record);
         if self.has_manifest(target, &digest).await {
             self.note("keep a tag", move |proxy| proxy.shared.catalog.set_tag(&key, &name, record)).await;
         } else {
-            shared.catalog.repeat_tag(repository, tag, record);
             shared.unsaved.add(repository, tag, record);
         }
         Ok(Known { record, head: media_type.zip(size) })
@@ -171,21 +172,6 @@ impl Proxy {
         // What takes no look at the disk first.
         self.shared.content.size(digest).is_some()
             && self.linked(&target.repository, Kind::Manifest, digest).await.is_some()
-    }
-
-    /// Writes something down, where waiting for the disk harms nobody. What cannot be written costs a question later,
-    /// and no pull now.
-    pub(crate) async fn note(
-        &self,
-        what: &'static str,
-        write: impl FnOnce(&Self) -> std::io::Result<()> + Send + 'static,
-    ) {
-        let proxy = self.clone();
-        let written = tokio::task::spawn_blocking(move || write(&proxy)).await.map_err(std::io::Error::other);
-        if let Err(error) = written.flatten() {
-            self.shared.content.counters().disk_errors.add(1);
-            tracing::error!(%error, "cannot {what}: check the disk of the cache");
-        }
     }
 }
 

@@ -187,6 +187,34 @@ fn a_hub_that_opens_files_slowly_is_not_silent_to_its_agents() -> Result<()> {
     })
 }
 
+/// A disk that hangs for good, as far as any client is concerned.
+#[test]
+fn what_is_in_memory_is_had_while_the_disk_hangs() -> Result<()> {
+    story(|rig| {
+        let stage = Stage::start(rig, Tier::Hub)?;
+        let config = format!("/v2/{}/blobs/{}", stage.image.repository(), stage.image.config_digest());
+        let tag = format!("/v2/{}/manifests/1", stage.image.repository());
+        for path in [&config, &tag] {
+            stage.get(path)?;
+        }
+        for call in [Call::Open, Call::OpenToWrite, Call::Create] {
+            stage.disk.fault(When::from(call).on("/"), Fault::Slow(2 * LIMIT))?;
+        }
+        // Longer than a link is believed without a look at the disk.
+        let start = Instant::now();
+        let outcome = until("the time that links are believed", LIMIT, || {
+            for path in [&config, &tag] {
+                let asked = Instant::now();
+                stage.get(path)?;
+                ensure!(asked.elapsed() < 2 * SLOW, "GET {path} took {:?}", asked.elapsed());
+            }
+            Ok((start.elapsed() > 4 * SLOW).then_some(()))
+        });
+        stage.disk.heal()?;
+        outcome
+    })
+}
+
 /// It does not run where connections are served, nor does its connection to the upstream.
 #[test]
 fn a_download_goes_on_while_files_open_slowly() -> Result<()> {
