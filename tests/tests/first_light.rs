@@ -120,6 +120,31 @@ fn an_image_crosses_the_wide_network_once() -> Result<()> {
 }
 
 #[test]
+fn a_head_of_a_blob_downloads_it_in_neither_tier() -> Result<()> {
+    story(|rig| {
+        let upstream = rig.registry("upstream").start()?;
+        let image = images::many_layers("library/many", "1", 1).build()?;
+        upstream.load(&image)?;
+        let line = rig.line(upstream.address())?;
+        let hub = rig.hub("hub").remote(&line.url());
+        let hub = hub.adjust(|config| config["larder"]["registry"] = serde_json::json!("docker.io")).start()?;
+        let agent = rig.agent("agent", &hub.url()).arg("--engine").arg("none").start()?;
+        let alive = || Ok((agent.metrics()?.sum("larder_hub_alive") == 1.0).then_some(()));
+        until("the agent to hear of its hub", Duration::from_secs(30), alive)?;
+        // A download that somebody began would still be under way.
+        line.limit(10_000);
+        let layer = &image.layers()[0];
+        let path = format!("/v2/{}/blobs/{}", image.repository(), layer.digest());
+        let head = rig.http()?.head(format!("{}{path}", agent.url())).send()?.expect(200)?;
+        assert_eq!(head.header("content-length"), Some(layer.bytes()?.len().to_string().as_str()));
+        for daemon in [&agent, &hub] {
+            assert_eq!(daemon.metrics()?.sum("larder_downloads"), 0.0);
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn pulls_go_on_without_the_hub_without_the_agent_and_after_a_restore() -> Result<()> {
     story(|rig| {
         let (upstream, hub) = hub_and_upstream(rig)?;

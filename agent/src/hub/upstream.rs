@@ -129,6 +129,11 @@ impl Source for Blobs {
     fn fetch<'a>(&'a self, digest: &'a Digest, range: ByteRange) -> BoxFuture<'a, Result<Fetched, SourceError>> {
         Box::pin(guarded_fetch(&self.breaker, Source::fetch(&self.blobs, digest, range)))
     }
+
+    /// By HEAD, or the hub would fetch a blob that nobody wants.
+    fn size<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Result<Option<u64>, SourceError>> {
+        Box::pin(guarded(&self.breaker, self.blobs.head(digest)))
+    }
 }
 
 #[cfg(test)]

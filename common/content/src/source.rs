@@ -19,6 +19,16 @@ pub trait Source: Send + Sync + 'static {
     /// Asks for `range` of `digest`. The answer may hold more than was asked for (a source that knows no ranges gives
     /// everything); [`Fetched::start`] says where it begins.
     fn fetch<'a>(&'a self, digest: &'a Digest, range: ByteRange) -> BoxFuture<'a, Result<Fetched, SourceError>>;
+
+    /// Asks whether it has `digest`, and how long that is, in bytes, where it says so. A source that answers that without
+    /// fetching anything itself should be asked so; the others are asked for one byte.
+    fn size<'a>(&'a self, digest: &'a Digest) -> BoxFuture<'a, Result<Option<u64>, SourceError>> {
+        Box::pin(async move {
+            // The empty blob has no first byte.
+            let range = if digest.matches(b"") { ByteRange::ALL } else { (0..1).into() };
+            Ok(self.fetch(digest, range).await?.total)
+        })
+    }
 }
 
 /// Which bytes are wanted.

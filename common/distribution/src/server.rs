@@ -26,6 +26,9 @@ use crate::{
     route::{Name, Route},
 };
 
+/// After how long a blob that cannot be had at the moment is worth asking for again, where nobody said it.
+const PASSING: Duration = Duration::from_secs(1);
+
 /// A body of an answer. An error in it cuts the connection, which tells the client that what it has is not all.
 pub type Body = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -165,13 +168,16 @@ fn blob<B>(request: &Request<B>, digest: &Digest, content: Blob) -> Response<Bod
     }
 }
 
-/// A blob that cannot be had is not here, whatever the reason: that sends an engine on at once.
+/// A blob that cannot be had is not here, whatever the reason: that sends an engine on at once. One that cannot be had at
+/// the moment is worth asking for again, which `Retry-After` says: to a cache that has promised its bytes.
 fn no_blob(error: Error) -> Error {
+    let is_passing = matches!(error.code, Code::Unavailable | Code::TooManyRequests);
+    let retry_after = is_passing.then(|| error.retry_after.unwrap_or(PASSING));
     let code = match error.code {
         code @ (Code::NameUnknown | Code::NameInvalid | Code::DigestInvalid) => code,
         _ => Code::BlobUnknown,
     };
-    Error { code, retry_after: None, ..error }
+    Error { code, retry_after, ..error }
 }
 
 /// The answer that tells a client why not.

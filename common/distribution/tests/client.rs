@@ -271,9 +271,11 @@ async fn what_an_answer_says_of_the_upstream() {
         move || Response::builder().header(name, value).body(text(MANIFEST)).unwrap()
     };
     let limited = || Response::builder().status(429).header("retry-after", "7").body(text("")).unwrap();
+    let away = || Response::builder().status(404).header("retry-after", "1").body(text("")).unwrap();
     let odd = || Response::builder().status(429).header("retry-after", "880.092µs").body(text("")).unwrap();
     let cases: Vec<(Box<dyn Fn() -> Answer + Send + Sync>, Fault)> = vec![
         (Box::new(status(404)), Fault::NotFound),
+        (Box::new(away), Fault::Failing),
         (Box::new(status(403)), Fault::Denied),
         (Box::new(status(401)), Fault::Denied),
         (Box::new(status(500)), Fault::Failing),
@@ -294,6 +296,20 @@ async fn what_an_answer_says_of_the_upstream() {
     let error = client(&closed, Arc::new(Anonymous)).manifest(&repository(), &Reference::Tag(tag())).await.unwrap_err();
     assert_eq!(error.fault, Fault::Unreachable);
     assert!(error.detail.contains("onnection refused"), "{error}");
+}
+
+#[tokio::test]
+async fn a_head_of_a_blob_tells_its_length() {
+    let server = Server::start(|seen| {
+        let status = if seen.line.starts_with("HEAD") { 200 } else { 500 };
+        Response::builder().status(status).header("content-length", "12345").body(text("")).unwrap()
+    })
+    .await;
+    let blobs = client(&server, Arc::new(Anonymous)).blobs(&repository());
+    assert_eq!(blobs.head(&Digest::sha256(b"x")).await.unwrap(), Some(12_345));
+    let without = Server::start(|_| Response::builder().status(404).body(text("")).unwrap()).await;
+    let blobs = client(&without, Arc::new(Anonymous)).blobs(&repository());
+    assert_eq!(fault(blobs.head(&Digest::sha256(b"x")).await), Fault::NotFound);
 }
 
 #[tokio::test]

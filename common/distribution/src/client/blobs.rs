@@ -16,6 +16,9 @@ use crate::range::{content_range, unsatisfied_range};
 const WORTH_ASKING_AGAIN: u64 = 1 << 20;
 
 /// The blobs of one repository at a registry.
+///
+/// Whether it has one is asked by GET of one byte, as [`Source::size`] does: some registries answer 404 to a HEAD of a blob
+/// that they have (Harbor's proxy projects). Where HEAD is known to be right there is [`RepositoryBlobs::head`].
 #[derive(Debug, Clone)]
 pub struct RepositoryBlobs {
     client: Client,
@@ -43,6 +46,18 @@ impl Source for RepositoryBlobs {
 }
 
 impl RepositoryBlobs {
+    /// Asks by HEAD whether there is a blob, and how long it is, in bytes, where that is said.
+    ///
+    /// # Errors
+    /// When there is none, or no answer.
+    pub async fn head(&self, digest: &Digest) -> Result<Option<u64>, SourceError> {
+        let Self { client, repository, .. } = self;
+        let ask = Ask::head(client.url(repository, "blobs", &digest.to_string())?);
+        let response = client.ask(ask, repository).await?;
+        let length = response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        Ok(length.and_then(|length| length.parse().ok()))
+    }
+
     async fn fetch(&self, digest: &Digest, range: ByteRange) -> Result<Fetched, SourceError> {
         let Self { client, repository, .. } = self;
         let mut ask = Ask::get(client.url(repository, "blobs", &digest.to_string())?);

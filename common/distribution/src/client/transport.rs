@@ -129,6 +129,8 @@ impl Transport {
         let answered = |fault| self.error(fault, format!("{}: answered with {status}", ask.describe()));
         match status {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT => {}
+            // A cache has not got it at the moment: ours says so (see `server`).
+            StatusCode::NOT_FOUND if retry_after(&response).is_some() => return Err(answered(Fault::Failing)),
             StatusCode::NOT_FOUND | StatusCode::GONE => return Err(answered(Fault::NotFound)),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(answered(Fault::Denied)),
             StatusCode::TOO_MANY_REQUESTS => return Err(answered(Fault::Limited(retry_after(&response)))),
