@@ -103,6 +103,11 @@ impl Books {
         self.entry(digest).filter(|entry| !entry.is_withheld()).map(|entry| entry.facts.size)
     }
 
+    /// The length of a blob, if it is known to be there, right or not.
+    pub(crate) fn length(&self, digest: &Digest) -> Option<u64> {
+        self.entry(digest).map(|entry| entry.facts.size)
+    }
+
     /// Whether a blob is known to be there.
     pub(crate) fn knows(&self, digest: &Digest) -> bool {
         self.entry(digest).is_some()
@@ -125,6 +130,12 @@ impl Books {
             }
         }
         Some((entry.facts.size, Arc::clone(entry.proof.get_or_insert_default())))
+    }
+
+    /// What is known of the bytes of a blob, if it is known to be there.
+    pub(crate) fn proof_of(&mut self, digest: &Digest) -> Option<Arc<Proof>> {
+        let entry = self.blobs.get_mut(&key(digest)).filter(|entry| entry.digest == *digest)?;
+        Some(Arc::clone(entry.proof.get_or_insert_default()))
     }
 
     /// A blob was found. To be called in the order of their last use.

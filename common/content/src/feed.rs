@@ -172,7 +172,7 @@ impl Feeding {
             self.counters.resumed.add(u64::from(self.at > self.order.from));
             source = next;
             if !pause.is_zero() {
-                sleep(pause.mul_f64(0.5 + 0.5 * fastrand::f64())).await;
+                sleep(pause.mul_f64(1.0 + 0.5 * fastrand::f64())).await;
             }
         }
     }

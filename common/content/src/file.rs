@@ -4,7 +4,7 @@
 //! 0.30 against 0.47 CPU-seconds per GB). Only a read that would wait for the disk goes to a blocking thread.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, Metadata, OpenOptions},
     io::{self, IoSliceMut},
     os::{
         fd::{AsFd, BorrowedFd},
@@ -20,14 +20,15 @@ use rustix::{
     io::{Errno, ReadWriteFlags, preadv2},
 };
 
-use crate::buffers::Buffers;
 #[cfg(test)]
 use crate::faults::{Faults, Op};
+use crate::{buffers::Buffers, closer};
 
-/// An open file of content.
+/// An open file of content. It is closed on a thread of its own.
 #[derive(Debug)]
 pub(crate) struct ContentFile {
-    file: File,
+    /// Taken when it is dropped.
+    file: Option<File>,
     #[cfg(test)]
     faults: Option<Arc<Faults>>,
 }
@@ -50,24 +51,32 @@ impl ContentFile {
     }
 
     pub(crate) fn len(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+        Ok(self.file().metadata()?.len())
     }
 
     /// What tells it from a file that is put in its place, or was written since: a mix of its inode and its time of
     /// modification, never 0.
     pub(crate) fn identity(&self) -> io::Result<u64> {
-        let data = self.file.metadata()?;
+        Ok(Self::identity_in(&self.file().metadata()?))
+    }
+
+    /// The same of the file at `path`.
+    pub(crate) fn identity_at(path: &Path) -> io::Result<u64> {
+        Ok(Self::identity_in(&path.metadata()?))
+    }
+
+    fn identity_in(data: &Metadata) -> u64 {
         let time = data.mtime().wrapping_mul(1_000_000_000).wrapping_add(data.mtime_nsec()).cast_unsigned();
-        Ok(time.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(data.ino()).max(1))
+        time.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(data.ino()).max(1)
     }
 
     /// How many bytes it takes on the disk.
     pub(crate) fn on_disk(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.blocks() * 512)
+        Ok(self.file().metadata()?.blocks() * 512)
     }
 
     pub(crate) fn file(&self) -> &File {
-        &self.file
+        self.file.as_ref().expect("only a drop takes it")
     }
 
     /// Takes the room for `size` bytes, so that a disk that is full says so before anything was promised. A file system
@@ -78,9 +87,9 @@ impl ContentFile {
         if size == 0 {
             return Ok(());
         }
-        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, size) {
+        match rustix::fs::fallocate(self.file(), FallocateFlags::empty(), 0, size) {
             // At least it is as long as it will be, so that it can be gone on with.
-            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => self.file.set_len(size.max(self.len()?)),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => self.file().set_len(size.max(self.len()?)),
             outcome => Ok(outcome?),
         }
     }
@@ -89,23 +98,23 @@ impl ContentFile {
         #[cfg(test)]
         if let Err(error) = self.meet(Op::Write) {
             // As a disk that fills up does: a part is written.
-            self.file.write_all_at(&bytes[..bytes.len() / 2], offset)?;
+            self.file().write_all_at(&bytes[..bytes.len() / 2], offset)?;
             return Err(error);
         }
-        self.file.write_all_at(bytes, offset)
+        self.file().write_all_at(bytes, offset)
     }
 
     pub(crate) fn sync(&self) -> io::Result<()> {
         #[cfg(test)]
         self.meet(Op::Sync)?;
-        self.file.sync_all()
+        self.file().sync_all()
     }
 
     /// Fills `buffer` from `offset` on. For threads that may wait.
     pub(crate) fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         #[cfg(test)]
         self.meet(Op::Read)?;
-        self.file.read_exact_at(buffer, offset)
+        self.file().read_exact_at(buffer, offset)
     }
 
     /// Reads at most `wanted` bytes, and no more than a buffer, at `offset`. Fewer may come, none never: a file that ends
@@ -115,14 +124,14 @@ impl ContentFile {
         self.meet(Op::Read)?;
         let mut buffer = buffers.take();
         let in_place =
-            preadv2(&self.file, &mut [IoSliceMut::new(buffer.first(wanted))], offset, ReadWriteFlags::NOWAIT);
+            preadv2(self.file(), &mut [IoSliceMut::new(buffer.first(wanted))], offset, ReadWriteFlags::NOWAIT);
         let (buffer, read) = match in_place {
             Ok(read) if read > 0 => (buffer, read),
             // Not in memory, or a file system that cannot say: read where waiting harms nobody.
             Ok(_) | Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS | Errno::INTR) => {
                 let this = Arc::clone(self);
                 let read = move || {
-                    let read = this.file.read_at(buffer.first(wanted), offset)?;
+                    let read = this.file().read_at(buffer.first(wanted), offset)?;
                     io::Result::Ok((buffer, read))
                 };
                 tokio::task::spawn_blocking(read).await.map_err(io::Error::other)??
@@ -137,7 +146,7 @@ impl ContentFile {
     /// Whether these bytes are in memory now, as far as looking every so often tells. They may go before they are sent:
     /// whoever sends them looks again.
     pub(crate) fn is_cached(&self, offset: u64, length: usize) -> bool {
-        larder_sendfile::holds(self.file.as_fd(), offset, length)
+        larder_sendfile::holds(self.as_fd(), offset, length)
     }
 
     #[cfg(test)]
@@ -148,14 +157,22 @@ impl ContentFile {
 
 impl AsFd for ContentFile {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
+        self.file().as_fd()
+    }
+}
+
+impl Drop for ContentFile {
+    fn drop(&mut self) {
+        if let Some(file) = self.file.take() {
+            closer::close(file);
+        }
     }
 }
 
 impl From<File> for ContentFile {
     fn from(file: File) -> Self {
         Self {
-            file,
+            file: Some(file),
             #[cfg(test)]
             faults: None,
         }

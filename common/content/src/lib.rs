@@ -10,6 +10,7 @@ pub mod blob;
 mod books;
 pub mod bounds;
 mod buffers;
+mod closer;
 pub mod counters;
 pub mod disk;
 pub mod durable;

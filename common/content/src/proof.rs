@@ -48,6 +48,11 @@ impl Proof {
         Self { file: AtomicU64::new(file), whole: AtomicBool::new(true), parts: Mutex::default() }
     }
 
+    /// Of a blob of which nothing is known but that it is this [file](crate::file::ContentFile::identity).
+    pub(crate) fn of(file: u64) -> Self {
+        Self { file: AtomicU64::new(file), ..Self::default() }
+    }
+
     /// Whether it is of this file, as far as is known: one that somebody put in its place proves nothing.
     pub(crate) fn is_of(&self, file: u64) -> bool {
         match self.file.compare_exchange(0, file, Ordering::AcqRel, Ordering::Acquire) {

@@ -4,7 +4,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What is kept for everything but clients: listeners, logs, the index, connections to others.
 const RESERVED: u64 = 64;
-/// Descriptors of a client at most: its connection, the file it reads, one that is being opened.
+/// Descriptors of a client: its connection, the file it reads, one that is being opened. Who starts a download takes more;
+/// most do not.
 const EACH: u64 = 3;
 /// No limit leaves fewer connections than this.
 const FEWEST: u64 = 16;

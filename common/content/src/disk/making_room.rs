@@ -10,6 +10,13 @@ use crate::{
     room::{Room, Short},
 };
 
+/// A victim that cannot be removed.
+struct Stuck {
+    digest: Digest,
+    bytes: u64,
+    error: io::Error,
+}
+
 /// The room of a file system, in bytes.
 struct Space {
     /// What ordinary processes may still write.
@@ -21,16 +28,36 @@ impl Disk {
     /// Makes room for `bytes` more, and takes it.
     pub(super) fn make_room(&self, bytes: u64) -> io::Result<Room> {
         let _one_at_a_time = self.making_room.lock().unwrap_or_else(PoisonError::into_inner);
+        // Not eligible again until there is room, or nothing else to remove.
+        let mut stuck = Vec::new();
+        let made = self.make_room_but_for(bytes, &mut stuck);
+        let mut books = self.books();
+        for Stuck { digest, .. } in &stuck {
+            books.spared(digest);
+        }
+        drop(books);
+        match (made, stuck.pop()) {
+            (Err(short), Some(Stuck { digest, error, .. })) if short.kind() == io::ErrorKind::StorageFull => {
+                tracing::error!(%digest, %error, "cannot remove a blob to make room");
+                Err(error)
+            }
+            (made, _) => made,
+        }
+    }
+
+    fn make_room_but_for(&self, bytes: u64, stuck: &mut Vec<Stuck>) -> io::Result<Room> {
         // What goes may be free only later, or never: that nobody waits for, and nothing more goes for it.
         let (at_first, mut freed) = (self.space().map(|space| space.free), 0);
         loop {
             let free = self.space().map(|space| space.free).max(at_first.map(|free| free.saturating_add(freed)));
             let taken = self.books().taken(free);
-            let excess = self.capacity.excess(taken, bytes).map_err(|short| no_room(bytes, short))?;
+            // What cannot be removed counts no more to the books, and takes its room all the same.
+            let wanted = bytes.saturating_add(stuck.iter().map(|stuck| stuck.bytes).sum());
+            let excess = self.capacity.excess(taken, wanted).map_err(|short| no_room(bytes, short))?;
             let Some((excess, short)) = excess else { return Ok(self.room_of(bytes)) };
             freed += match self.drop_left() {
                 Some(bytes) => bytes,
-                None => self.evict(excess)?.ok_or_else(|| no_room(bytes, short))?,
+                None => self.evict(excess, stuck).ok_or_else(|| no_room(bytes, short))?,
             };
         }
     }
@@ -55,15 +82,11 @@ impl Disk {
         Some(bytes.unwrap_or_default())
     }
 
-    /// Removes blobs of so many bytes, if there are; how many bytes went.
-    fn evict(&self, bytes: u64) -> io::Result<Option<u64>> {
+    /// Removes blobs of so many bytes, if there are; how many bytes went. Those that cannot be removed are `stuck`.
+    fn evict(&self, bytes: u64, stuck: &mut Vec<Stuck>) -> Option<u64> {
         let victims = self.books().victims(bytes);
-        let (mut failure, mut freed) = (None, 0);
+        let mut freed = 0;
         for digest in &victims {
-            if failure.is_some() {
-                self.books().spared(digest);
-                continue;
-            }
             match self.remove_idle(digest) {
                 Ok(None) => {}
                 Ok(Some(bytes)) => {
@@ -73,15 +96,12 @@ impl Disk {
                     tracing::debug!(%digest, bytes, "evicted a blob");
                 }
                 Err(error) => {
-                    self.books().spared(digest);
-                    failure = Some(error);
+                    let bytes = self.books().length(digest).unwrap_or_default();
+                    stuck.push(Stuck { digest: *digest, bytes, error });
                 }
             }
         }
-        match failure {
-            Some(error) => Err(error),
-            None => Ok((!victims.is_empty()).then_some(freed)),
-        }
+        (!victims.is_empty()).then_some(freed)
     }
 
     /// Removes a blob, unless somebody has begun to read it.

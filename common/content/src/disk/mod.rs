@@ -9,7 +9,10 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -144,7 +147,10 @@ impl Disk {
     pub(crate) fn probe(&self, wanted: u64) -> io::Result<()> {
         #[cfg(test)]
         self.meet(crate::faults::Op::Create)?;
-        let path = self.layout.partials().join(".probe");
+        // Several may look at once, and one that hangs may come back late.
+        static PROBES: AtomicU64 = AtomicU64::new(0);
+        let number = PROBES.fetch_add(1, Ordering::Relaxed);
+        let path = self.layout.partials().join(format!(".probe.{number}"));
         durable::replace(&path, b"larder", durable::Sync::Yes)?;
         let read = fs::read(&path)?;
         fs::remove_file(&path)?;
@@ -222,12 +228,24 @@ impl Disk {
             return Ok(None);
         }
         let facts = Facts { size, fetched: survey::fetched(file.file()), used: now(), rank: 0 };
-        let proof = match self.files.try_of(digest) {
-            Some(_files) => self.books().add(*digest, facts, Proof::default()),
-            // It comes or goes just now.
-            None => Arc::default(),
-        };
+        let proof = self.enter(digest, facts, identity).unwrap_or_else(|| Arc::new(Proof::of(identity)));
         Ok(Some(Stored { file, size, proof }))
+    }
+
+    /// Enters a blob that was found at its place, the file with this identity, in the books; its proof. `None`: it comes
+    /// or goes just now, and belongs in no books.
+    fn enter(&self, digest: &Digest, facts: Facts, identity: u64) -> Option<Arc<Proof>> {
+        let _files = self.files.try_of(digest)?;
+        // Since it was opened, it may have gone, or a download may have put its own there.
+        let is_there = ContentFile::identity_at(&self.layout.blob(digest)).is_ok_and(|there| there == identity);
+        let mut books = self.books();
+        if !is_there || books.is_withheld(digest) {
+            return None;
+        }
+        match books.proof_of(digest).filter(|proof| proof.is_of(identity)) {
+            Some(proof) => Some(proof),
+            None => Some(books.add(*digest, facts, Proof::of(identity))),
+        }
     }
 
     /// The list of the pieces of a blob, if there is one.

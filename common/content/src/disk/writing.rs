@@ -50,7 +50,14 @@ impl Disk {
             }
         };
         let order = Order { digest, total, piece: self.geometry.piece };
-        let (partial, goes_on) = Partial::open(&self.layout, order, left.is_some(), (&self.books, &self.files), room)?;
+        let opened = Partial::open(&self.layout, order, left.is_some(), (&self.books, &self.files), room);
+        if let (Err(_), Some(bytes)) = (&opened, held)
+            && self.left(digest).is_some()
+        {
+            // It could not even be opened: it is still there for somebody to go on with, and still takes its room.
+            self.books().leave(*digest, bytes);
+        }
+        let (partial, goes_on) = opened?;
         Ok(Begun { partial, left: left.filter(|_| goes_on) })
     }
 

@@ -19,7 +19,10 @@ mod writer;
 use std::{
     collections::BTreeSet,
     fs::File,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use larder_oci::{Digest, Hasher};
@@ -59,8 +62,8 @@ pub(crate) struct Flight {
     digest: Digest,
     /// Its length in bytes, where a manifest said it.
     size: Option<u64>,
-    /// Whether somebody was promised its bytes before it began.
-    awaited: bool,
+    /// Whether somebody was promised its bytes before it began, or before he joined it.
+    awaited: AtomicBool,
     /// Whether nothing is taken up of an earlier download.
     afresh: bool,
     /// Everybody who may have it.
@@ -142,7 +145,7 @@ impl Flight {
             hangar,
             digest: *digest,
             size,
-            awaited,
+            awaited: AtomicBool::new(awaited),
             afresh,
             sources,
             suspect,
@@ -151,6 +154,11 @@ impl Flight {
             ticks,
             kept: OnceLock::new(),
         })
+    }
+
+    /// Somebody joins it who asks for this.
+    pub(crate) fn awaited_by(&self, ask: &Ask<'_>) {
+        self.awaited.fetch_or(ask.awaited, Ordering::Relaxed);
     }
 
     /// Whether a failure of the flight says nothing to somebody who wants the same of `sources`, and believes it to be

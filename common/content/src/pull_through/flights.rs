@@ -55,6 +55,7 @@ impl Flights {
                     listed.get(ask.digest).filter(|running| failed.is_none_or(|failed| !Arc::ptr_eq(running, failed)));
                 if let Some(running) = running {
                     self.hangar.counters.joined.add(1);
+                    running.awaited_by(&ask);
                     return Join::Joined(Arc::clone(running));
                 }
                 if was_opened || self.hangar.disk.size(ask.digest).is_none() {

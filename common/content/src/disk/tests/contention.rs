@@ -178,5 +178,53 @@ fn a_file_put_in_the_place_of_a_blob_is_not_believed() {
     assert!(disk.blob(&digest).unwrap().unwrap().proof.is_whole());
     durable::replace(&disk.layout().blob(&digest), &content, durable::Sync::No).unwrap();
     disk.flush().unwrap();
+    let found = disk.blob(&digest).unwrap().unwrap();
+    assert!(!found.proof.is_whole());
+    // Checked, and what takes its place is not believed either.
+    found.proof.proven();
+    assert!(disk.blob(&digest).unwrap().unwrap().proof.is_whole());
+    drop(found);
+    durable::replace(&disk.layout().blob(&digest), &content, durable::Sync::No).unwrap();
+    disk.flush().unwrap();
     assert!(!disk.blob(&digest).unwrap().unwrap().proof.is_whole());
+}
+
+#[test]
+fn who_opens_what_was_just_written_believes_the_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = open(&folder, None);
+    let content = content(1, 300);
+    let digest = Digest::sha256(&content);
+    let AtHand::Unopened(known) = disk.at_hand(&digest) else { panic!("it is not there yet") };
+    put(&disk, &content).unwrap();
+    assert!(disk.open_blob(&digest, known).unwrap().unwrap().proof.is_whole());
+    assert_eq!(usage(&disk), (300, 0, 0), "whatever the file system says of its origin");
+}
+
+#[test]
+fn what_goes_while_it_is_opened_is_in_no_books() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = open(&folder, None);
+    let content = content(1, 300);
+    let digest = put(&disk, &content).unwrap();
+    let path = disk.layout().blob(&digest);
+    let identity = crate::file::ContentFile::identity_at(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    disk.flush().unwrap();
+    let facts = Facts { size: 300, fetched: 1, used: 1, rank: 0 };
+    assert!(disk.enter(&digest, facts, identity).is_none());
+}
+
+#[test]
+fn a_victim_that_cannot_be_removed_costs_nobody_the_room_of_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = open(&folder, Some(1000));
+    let digests: Vec<Digest> = (0..3).map(|seed| put(&disk, &content(seed, 300)).unwrap()).collect();
+    // A folder with something in it is nothing that unlink(2) removes.
+    let stuck = disk.layout().blob(&digests[0]);
+    fs::remove_file(&stuck).unwrap();
+    fs::create_dir_all(stuck.join("x")).unwrap();
+    put(&disk, &content(9, 700)).expect("the other two make room for it");
+    let sizes: Vec<_> = digests.iter().map(|digest| disk.size(digest)).collect();
+    assert_eq!(sizes, [Some(300), None, None]);
 }

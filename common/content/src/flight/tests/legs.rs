@@ -65,6 +65,22 @@ async fn who_gave_a_leg_is_among_those_who_may_be_wrong() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_limit_of_a_download_counts_while_its_trunk_waits_for_a_leg() {
+    let rig = Rig::hasty(100_000, 10 * SECOND);
+    let content = rig.content.clone();
+    let slow = told("slow", move |_, _| Answer::of(&content).paced(100, SECOND));
+    let began = Instant::now();
+    let part = rig.open(&slow).await.unwrap().read_range(2000..100_000);
+    assert!(all(part).await.is_err());
+    rig.settle().await;
+    assert!(began.elapsed() < 60 * SECOND, "{:?}", began.elapsed());
+    // And nothing is begun for a download that is over.
+    let asked = slow.count();
+    sleep(100 * SECOND).await;
+    assert_eq!(slow.count(), asked);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_leg_that_trickles_is_not_waited_for() {
     let rig = Rig::new(4000, None);
     let content = rig.content.clone();

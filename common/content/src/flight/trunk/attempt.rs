@@ -4,9 +4,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
     sync::Arc,
+    time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Failure, STRIDE, Verified, blocking, nothing_known, put_away};
 use crate::{
@@ -47,6 +48,12 @@ enum Work {
     Fetch(Option<u64>),
 }
 
+impl Try {
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+}
+
 impl Flight {
     pub(super) async fn attempt(
         self: &Arc<Self>,
@@ -58,6 +65,9 @@ impl Flight {
         self.take_up(&mut attempt).await?;
         loop {
             match self.next_work(&attempt) {
+                work if attempt.is_late() && !matches!(work, Work::Finish) => {
+                    return Err(self.give_up(attempt, Failure::Source(self.took_too_long())).await?);
+                }
                 Work::Finish => return self.finish(attempt).await,
                 Work::Absorb(end) => {
                     attempt.givers.extend(&self.state().leg_givers);
@@ -71,19 +81,25 @@ impl Flight {
                 Work::Wait => {
                     let mut ticks = self.ticks.subscribe();
                     if self.state().progress.is_awaiting_leg() {
-                        let _ = ticks.changed().await;
+                        let never = || Instant::now() + Duration::from_secs(24 * 3600);
+                        let _ = timeout_at(attempt.deadline.unwrap_or_else(never), ticks.changed()).await;
                     }
                 }
                 Work::Fetch(until) => {
                     if let Err(failure) = self.fetch(&mut attempt, until).await {
-                        // Somebody may go on with the file.
-                        let flight = Arc::clone(self);
-                        blocking(move || flight.ground_legs()).await?;
-                        return Err(self.keep_what_came(attempt, failure).await);
+                        return Err(self.give_up(attempt, failure).await?);
                     }
                 }
             }
         }
+    }
+
+    /// The try ends with `failure`. Its file may be somebody else's soon: no leg writes to it any more, and none begins.
+    async fn give_up(self: &Arc<Self>, attempt: Try, failure: Failure) -> Result<Failure, Failure> {
+        self.change(|state| state.legs_fly = false);
+        let flight = Arc::clone(self);
+        blocking(move || flight.ground_legs()).await?;
+        Ok(self.keep_what_came(attempt, failure).await)
     }
 
     /// Goes on with what an earlier download left, if it did.

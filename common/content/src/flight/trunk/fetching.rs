@@ -1,6 +1,6 @@
 //! What a try does not have is fetched, and written as it comes.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
@@ -19,7 +19,7 @@ impl Flight {
         // Who was promised a body waits for the rest of it, whichever of the trunk's requests it comes with.
         let order = {
             let state = self.state();
-            let flowing = self.awaited || state.shown || state.progress.has_opened();
+            let flowing = self.awaited.load(Ordering::Relaxed) || state.shown || state.progress.has_opened();
             Order { flowing, ..self.order(&state, from, until) }
         };
         let mut feed = self.hangar.feed(order);
@@ -105,7 +105,7 @@ impl Flight {
         wall
     }
 
-    fn took_too_long(&self) -> SourceError {
+    pub(super) fn took_too_long(&self) -> SourceError {
         let limit = self.hangar.download_time.unwrap_or_default();
         let detail = format!("{} took longer than {limit:?} (proxy.cachewritetimeout)", self.digest);
         SourceError::new("cache", Fault::TimedOut, detail)
