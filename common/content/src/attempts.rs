@@ -40,7 +40,8 @@ pub(crate) struct Attempts {
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Ask this source, after this time and a random part of half of it (so that not all ask at once).
+    /// Ask this source, after this time (a random part of it, so that not all ask at once; but what a source asked for is
+    /// waited for in full).
     Ask(usize, Duration),
     /// It is no use.
     GiveUp,
@@ -166,7 +167,7 @@ mod tests {
         for fault in faults.iter().cycle() {
             let Next::Ask(0, pause) = attempts.failed(*fault, waited) else { break };
             assert!(pause >= SHORTEST && pause <= LONGEST);
-            waited += pause;
+            waited += pause / 2;
             asked += 1;
         }
         (waited, asked)

@@ -172,7 +172,8 @@ impl Feeding {
             self.counters.resumed.add(u64::from(self.at > self.order.from));
             source = next;
             if !pause.is_zero() {
-                sleep(pause.mul_f64(1.0 + 0.5 * fastrand::f64())).await;
+                let least = if matches!(error.fault, Fault::Limited(Some(_))) { 1.0 } else { 0.5 };
+                sleep(pause.mul_f64(least + 0.5 * fastrand::f64())).await;
             }
         }
     }
