@@ -16,6 +16,9 @@ pub(crate) mod daemon_json;
 mod disk;
 pub(crate) mod ending;
 pub(crate) mod engine;
+#[expect(unused_imports, reason = "what writes hosts.toml is not built yet")]
+#[cfg_attr(not(test), expect(dead_code, reason = "what writes hosts.toml is not built yet"))]
+pub(crate) mod hosts_toml;
 pub(crate) mod journal;
 pub(crate) mod lock;
 pub(crate) mod mirror_url;
