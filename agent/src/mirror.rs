@@ -87,3 +87,6 @@ fn not_here(error: Error) -> Error {
 fn handler(response: &Response<Body>) -> &'static str {
     response.extensions().get::<server::Handler>().map_or("none", |handler| handler.0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,9 @@
 //! The grammar is the distribution specification's ("Pulling manifests": `<name>` and `<reference>`). What fails it
 //! never becomes a value, so a path made from a name cannot leave its folder.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{Digest, DigestError};
 
@@ -61,6 +63,18 @@ pub enum NameError {
 }
 
 // === impl Registry ===
+
+impl Serialize for Registry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Registry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
 
 impl Registry {
     /// Docker Hub, as references name it.
