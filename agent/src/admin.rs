@@ -3,26 +3,30 @@
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use larder_service::{Health, http::page, listener::Handler};
+use larder_service::{http::page, listener::Handler};
 
-use crate::keeper::Keeper;
+use crate::status::Sources;
 
 /// Answers the other commands of this program.
 #[derive(Debug, Clone)]
 pub(crate) struct Admin {
-    pub(crate) keeper: Option<Keeper>,
-    pub(crate) health: Health,
+    pub(crate) sources: Sources,
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
 
 impl Handler for Admin {
     type Body = Full<Bytes>;
 
     async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         match (request.method(), request.uri().path()) {
-            (&Method::GET, "/health") => page(StatusCode::OK, TEXT, self.health.report()),
-            (&Method::POST, "/restore") => match &self.keeper {
+            (&Method::GET, "/health") => page(StatusCode::OK, TEXT, self.sources.health.report()),
+            (&Method::GET, "/status") => match serde_json::to_string(&self.sources.status()) {
+                Ok(status) => page(StatusCode::OK, JSON, status),
+                Err(error) => page(StatusCode::INTERNAL_SERVER_ERROR, TEXT, error.to_string()),
+            },
+            (&Method::POST, "/restore") => match &self.sources.keeper {
                 None => page(StatusCode::CONFLICT, TEXT, "this agent runs with --engine none".to_owned()),
                 Some(keeper) => match keeper.restore().await {
                     Some(Ok(restored)) => {

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     config::{Options, Settings},
-    restore, run,
+    dockerd, restore, run, status,
 };
 
 /// The agent of a Larder cache: one per node. It is a registry mirror on loopback, points the node's Docker engine at
@@ -31,6 +31,20 @@ enum Command {
     /// Leaves daemon.json as it was before, and the engine without the mirror now. Works beside a running agent, which
     /// then leaves the engine alone until it is started again, and without one.
     Restore(#[command(flatten)] Arguments),
+    /// Show how this node stands
+    ///
+    /// Asks the running agent: engine and configuration, hub, cache, alarms. Exit code 0: nothing is wrong; 1: there are
+    /// alarms; 2: the agent could not be asked.
+    Status {
+        /// For programs
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        arguments: Arguments,
+    },
+    /// What an agent in a container has done by a container that sees the host's processes
+    #[command(hide = true)]
+    Dockerd(#[command(flatten)] dockerd::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -46,7 +60,20 @@ struct Arguments {
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where a command answers a person")]
 pub(crate) fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
+        Command::Status { json, arguments } => {
+            return match settings(arguments).and_then(|settings| status::run(&settings, json)) {
+                Ok(shown) => {
+                    println!("{}", shown.text);
+                    if shown.is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+                }
+                Err(error) => {
+                    eprintln!("larder-agent: {error:#}");
+                    ExitCode::from(2)
+                }
+            };
+        }
         Command::Run(arguments) => settings(arguments).and_then(run::run),
+        Command::Dockerd(arguments) => dockerd::run(&arguments).map(|said| println!("{said}")),
         Command::Restore(arguments) => {
             settings(arguments).and_then(|settings| restore::run(&settings)).map(|said| println!("{said}"))
         }

@@ -76,6 +76,12 @@ pub(crate) struct Options {
     /// The engine's pid file [default: /var/run/docker.pid]
     #[arg(long, value_name = "FILE", env = "LARDER_DOCKER_PID_FILE", hide_env_values = true)]
     docker_pid_file: Option<PathBuf>,
+    /// Take the mirrors of others out of the engine's configuration; without it they stay, behind this one
+    #[arg(long, env = "LARDER_ADOPT", hide_env_values = true, num_args = 0..=1, default_missing_value = "true")]
+    adopt: Option<bool>,
+    /// The task's id, by which the agent finds its own container; in a Swarm service {{.Task.ID}}
+    #[arg(long, value_name = "ID", env = "LARDER_TASK_ID", hide_env_values = true)]
+    task_id: Option<String>,
     /// What the engine does when the mirror cannot serve: "origin" sends it there at once, "none" (nodes without a way
     /// out) waits for the hub and serves the last known tags [default: origin]
     #[arg(long, value_name = "WHERE", env = "LARDER_FALLBACK", hide_env_values = true)]
@@ -186,6 +192,10 @@ pub(crate) struct Engine {
     pub(crate) config_dir_on_host: Option<PathBuf>,
     /// Its pid file.
     pub(crate) pid_file: PathBuf,
+    /// Whether the mirrors of others go.
+    pub(crate) adopt: bool,
+    /// The id of the agent's own task, if it runs in a Swarm service.
+    pub(crate) task_id: Option<String>,
 }
 
 impl Options {
@@ -222,6 +232,8 @@ impl Options {
             docker_config_dir: self.docker_config_dir.or(other.docker_config_dir),
             docker_config_dir_on_host: self.docker_config_dir_on_host.or(other.docker_config_dir_on_host),
             docker_pid_file: self.docker_pid_file.or(other.docker_pid_file),
+            adopt: self.adopt.or(other.adopt),
+            task_id: self.task_id.or(other.task_id),
             fallback: self.fallback.or(other.fallback),
             node_id: self.node_id.or(other.node_id),
             drain: self.drain.or(other.drain),
@@ -254,6 +266,8 @@ impl Settings {
                 config_dir: folder(options.docker_config_dir, "/etc/docker"),
                 config_dir_on_host: options.docker_config_dir_on_host,
                 pid_file: folder(options.docker_pid_file, "/var/run/docker.pid"),
+                adopt: options.adopt.unwrap_or(false),
+                task_id: options.task_id.filter(|id| !id.is_empty()),
             }),
         };
         Ok(Self {
@@ -324,7 +338,7 @@ fn disk(cache_size: Option<&str>, free_floor: Option<&str>) -> anyhow::Result<Sa
     Ok(said)
 }
 
-fn socket(docker_host: &str) -> anyhow::Result<PathBuf> {
+pub(crate) fn socket(docker_host: &str) -> anyhow::Result<PathBuf> {
     match docker_host.strip_prefix("unix://") {
         Some(path) if path.starts_with('/') => Ok(path.into()),
         _ => bail!("docker-host: {docker_host} is not a Unix socket; write unix:///path/to/docker.sock"),

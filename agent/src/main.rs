@@ -4,6 +4,7 @@ mod admin;
 mod cli;
 mod config;
 mod disk;
+mod dockerd;
 mod engine;
 mod facts;
 mod hub;
@@ -12,6 +13,7 @@ mod mirror;
 mod restore;
 mod run;
 mod runtime;
+mod status;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,9 @@
 //! From settings to a running agent, and to its end.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::Context as _;
 use larder_content::{Limits, PullThrough};
@@ -29,6 +32,7 @@ use crate::{
     keeper::Keeper,
     mirror::Mirror,
     runtime::{mirror_url::MirrorUrl, operation::Setup, target::ConfigDir},
+    status::Sources,
 };
 
 /// A tag is answered without asking for what is left of the hub's own freshness, and no longer than this.
@@ -59,6 +63,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     if settings.hub.scheme() == "http" && !is_loopback(&settings.hub) {
         tracing::warn!(hub = %settings.hub, "the way to the hub is not encrypted: anybody on it can change what it says");
     }
+    let started = SystemTime::now();
     let shutdown = Shutdown::new(settings.drain);
     let listener = Listener::bind(&[settings.listen], None).await?;
     // With nowhere else to go, a digest that went wrong once is worth another try.
@@ -100,19 +105,35 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     shutdown.spawn(listener.serve(mirror, shutdown.clone()));
 
     let (facts, seen) = watch::channel(None);
+    let (served, registries) = watch::channel(None);
     let keeper = settings.engine.as_ref().map(|engine| -> anyhow::Result<Keeper> {
         let condition = health.condition("engine", "not configured yet");
-        Ok(Keeper::new(setup(&settings, engine)?, DockerEngine::new(engine, canary), condition, facts))
+        Ok(Keeper::new(
+            setup(&settings, engine)?,
+            DockerEngine::new(engine, canary),
+            condition,
+            facts,
+            registries.clone(),
+        ))
     });
     let keeper = keeper.transpose()?;
     let admin = AdminSocket::bind(&settings.admin_socket).await?;
-    shutdown.spawn(admin.serve(Admin { keeper: keeper.clone(), health: health.clone() }, shutdown.clone()));
+    let sources = Sources {
+        started,
+        settings: settings.clone(),
+        content: content.clone(),
+        breaker: Arc::clone(&breaker),
+        registries,
+        health: health.clone(),
+        keeper: keeper.clone(),
+    };
+    shutdown.spawn(admin.serve(Admin { sources }, shutdown.clone()));
     if let Some(address) = settings.metrics {
         let listener = Listener::bind(&[address], None).await?;
         shutdown.spawn(listener.serve(Debug::new(health, metrics, "/metrics"), shutdown.clone()));
     }
     let node = Node::new(settings.node_id.clone(), &settings.cache_dir, seen);
-    shutdown.spawn(session::keep(settings, breaker, node, shutdown.clone()));
+    shutdown.spawn(session::keep(settings, breaker, node, served, shutdown.clone()));
     if let Some(keeper) = keeper {
         shutdown.spawn(keeper.keep(shutdown.clone()));
     }
@@ -129,7 +150,7 @@ pub(crate) fn setup(settings: &Settings, engine: &Engine) -> anyhow::Result<Setu
         Some(host) => ConfigDir::mounted(&engine.config_dir, host),
         None => ConfigDir::on_host(&engine.config_dir),
     };
-    Ok(Setup { config, state: settings.state_dir.clone(), mirror })
+    Ok(Setup { config, state: settings.state_dir.clone(), mirror, adopt: engine.adopt })
 }
 
 fn is_loopback(url: &url::Url) -> bool {

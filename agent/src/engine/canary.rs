@@ -1,15 +1,16 @@
 //! The canary: an image that only this mirror has. That the engine asks for it here shows that it uses the mirror.
 
 use larder_distribution::{route::Name, server::ManifestAnswer};
-use larder_oci::{Digest, MediaType, Reference, Registry};
+use larder_oci::{Digest, MediaType, Reference};
 use tokio::sync::watch;
 
 /// The canary's repository.
 pub(crate) const REPOSITORY: &str = "larder/canary";
 
-/// A manifest list, which an engine's `/distribution` call reads without asking for anything more. Its one entry is
+/// A manifest list, which an engine's `/distribution` call reads without asking for anything more, and in which a pull finds
+/// nothing for any platform, so that it ends there, with no word to the origin and nothing stored. Its one entry is
 /// never fetched.
-const CONTENT: &[u8] = br#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.list.v2+json","manifests":[{"mediaType":"application/vnd.docker.distribution.manifest.v2+json","size":2,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","platform":{"architecture":"amd64","os":"linux"}}]}"#;
+const CONTENT: &[u8] = br#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.list.v2+json","manifests":[{"mediaType":"application/vnd.docker.distribution.manifest.v2+json","size":2,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","platform":{"architecture":"none","os":"none"}}]}"#;
 
 /// Answers for the canary, and notices that it was asked for. Clones notice together.
 #[derive(Debug, Clone)]
@@ -36,9 +37,8 @@ impl Canary {
 
     /// The canary, if that is what is asked for.
     pub(crate) fn answer(&self, name: &Name, reference: &Reference) -> Option<ManifestAnswer> {
-        let is_hub = name.registry.as_ref().is_none_or(|registry| *registry == Registry::docker_hub());
-        let is_canary =
-            is_hub && name.repository.as_str() == REPOSITORY && *reference == Reference::Digest(self.digest);
+        // Of whichever registry: it is by that one's configuration that the engine came here.
+        let is_canary = name.repository.as_str() == REPOSITORY && *reference == Reference::Digest(self.digest);
         if !is_canary {
             return None;
         }
@@ -70,12 +70,12 @@ mod tests {
         for (name, reference, answers) in [
             (name(None, REPOSITORY), &digest, true),
             (name(Some("docker.io"), REPOSITORY), &digest, true),
-            (name(Some("ghcr.io"), REPOSITORY), &digest, false),
+            (name(Some("ghcr.io"), REPOSITORY), &digest, true),
             (name(None, "larder/other"), &digest, false),
             (name(None, REPOSITORY), &Reference::Tag("latest".parse().unwrap()), false),
         ] {
             assert_eq!(canary.answer(&name, reference).is_some(), answers);
         }
-        assert_eq!(*seen.borrow(), 2);
+        assert_eq!(*seen.borrow(), 3);
     }
 }

@@ -5,13 +5,18 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use anyhow::{Context as _, bail};
 use hyper_util::rt::TokioIo;
 use larder_identity::tls;
+use larder_oci::Registry;
 use larder_proto::{
     MAX_MESSAGE,
     v1::{Down, Heartbeat, Up, Welcome, down, fleet_client::FleetClient, up},
 };
 use larder_service::Shutdown;
 use rustls_pki_types::ServerName;
-use tokio::{net::TcpStream, sync::mpsc, time::Instant};
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, watch},
+    time::Instant,
+};
 use tokio_rustls::TlsConnector;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
@@ -33,13 +38,20 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 const RESOURCES_EVERY: u64 = 30;
 
 /// Keeps a session with the hub until the end begins.
-pub(crate) async fn keep(settings: Settings, breaker: Arc<Breaker>, mut facts: facts::Node, shutdown: Shutdown) {
+/// In `served` it says which registries the hub serves, once that is known.
+pub(crate) async fn keep(
+    settings: Settings,
+    breaker: Arc<Breaker>,
+    mut facts: facts::Node,
+    served: watch::Sender<Option<Vec<Registry>>>,
+    shutdown: Shutdown,
+) {
     let mut wait = RETRY.0;
     while !shutdown.has_begun() {
         let started = Instant::now();
         let outcome = tokio::select! {
             () = shutdown.begun() => return,
-            outcome = session(&settings, &breaker, &mut facts) => outcome,
+            outcome = session(&settings, &breaker, &mut facts, &served) => outcome,
         };
         let why = outcome.err().map_or_else(|| "it ended the session".to_owned(), |error| format!("{error:#}"));
         tracing::debug!(why, "no session with the hub");
@@ -54,7 +66,12 @@ pub(crate) async fn keep(settings: Settings, breaker: Arc<Breaker>, mut facts: f
 }
 
 /// One session, from its hello to its end.
-async fn session(settings: &Settings, breaker: &Breaker, facts: &mut facts::Node) -> anyhow::Result<()> {
+async fn session(
+    settings: &Settings,
+    breaker: &Breaker,
+    facts: &mut facts::Node,
+    served: &watch::Sender<Option<Vec<Registry>>>,
+) -> anyhow::Result<()> {
     let channel = connect(&settings.hub, settings).await?;
     let mut client =
         FleetClient::new(channel).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE);
@@ -66,6 +83,12 @@ async fn session(settings: &Settings, breaker: &Breaker, facts: &mut facts::Node
     let first = tokio::time::timeout(DEADLINE, down.message()).await.context("no welcome")??;
     let Some(Down { message: Some(down::Message::Welcome(welcome)) }) = first else { bail!("it does not welcome us") };
     tracing::info!(hub = %settings.hub, version = welcome.hub_version, registries = ?welcome.registries, "session with the hub");
+    let registries: Vec<Registry> = welcome.registries.iter().filter_map(|name| name.parse().ok()).collect();
+    served.send_if_modified(|known| {
+        let is_news = known.as_ref() != Some(&registries);
+        *known = Some(registries);
+        is_news
+    });
     breaker.heard();
     beat(up, down, &welcome, breaker, facts).await
 }

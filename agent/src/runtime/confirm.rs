@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{
-    engine::{Engine, EngineFacts},
+    engine::{Engine, EngineFacts, Way},
     mirror_url::MirrorUrl,
 };
 
@@ -43,8 +43,8 @@ pub(crate) enum Unconfirmed {
     /// It does not answer any more.
     #[error("the engine did not answer after the reload: {0:#}")]
     Silent(anyhow::Error),
-    /// It shows our mirror, but asks it for nothing.
-    #[error("the engine lists our mirror, but the canary did not arrive within {} s: {error:#}", CANARY_DEADLINE.as_secs())]
+    /// It was told of our mirror, but asks it for nothing.
+    #[error("the engine asks our mirror for nothing: the canary did not arrive within {} s: {error:#}", CANARY_DEADLINE.as_secs())]
     Canary {
         /// What the last try said.
         error: anyhow::Error,
@@ -53,6 +53,10 @@ pub(crate) enum Unconfirmed {
 
 pub(super) async fn facts<E: Engine>(engine: &E) -> anyhow::Result<EngineFacts> {
     timeout(ANSWER_DEADLINE, engine.facts()).await.unwrap_or_else(|_| Err(no_answer(ANSWER_DEADLINE)))
+}
+
+pub(super) async fn facts_from_near<E: Engine>(engine: &E) -> anyhow::Result<EngineFacts> {
+    timeout(RELOAD_DEADLINE, engine.facts_from_near()).await.unwrap_or_else(|_| Err(no_answer(RELOAD_DEADLINE)))
 }
 
 pub(super) async fn mirrors<E: Engine>(engine: &E) -> anyhow::Result<Vec<String>> {
@@ -96,10 +100,10 @@ async fn shown<E: Engine>(engine: &E, wanted: impl Fn(&[String]) -> bool + Send)
 }
 
 /// Waits until the canary was seen.
-pub(super) async fn canary<E: Engine>(engine: &E) -> Result<(), Unconfirmed> {
+pub(super) async fn canary<E: Engine>(engine: &E, way: &Way) -> Result<(), Unconfirmed> {
     let deadline = Instant::now() + CANARY_DEADLINE;
     loop {
-        let error = match timeout_at(deadline, engine.canary()).await {
+        let error = match timeout_at(deadline, engine.canary(way)).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => error,
             Err(_) => return Err(Unconfirmed::Canary { error: no_answer(CANARY_DEADLINE) }),

@@ -47,17 +47,20 @@ pub(super) trait Disk: Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RealDisk;
 
+const STAGED: &str = ".larder-";
+
 /// The beginning of the names of files that are staged for `path`: `.daemon.json.larder-`.
 pub(super) fn staged_prefix(path: &Path) -> String {
-    format!(".{}.larder-", path.file_name().unwrap_or_default().to_string_lossy())
+    format!(".{}{STAGED}", path.file_name().unwrap_or_default().to_string_lossy())
 }
 
-/// Removes what an interrupted [`Disk::stage`] left beside `path`. Only under the lock: nobody else stages then.
-pub(super) fn sweep(path: &Path) {
-    let prefix = staged_prefix(path);
-    let Some(entries) = path.parent().and_then(|folder| folder.read_dir().ok()) else { return };
-    for entry in entries.flatten() {
-        let ours = entry.file_name().to_string_lossy().starts_with(&prefix);
+/// Removes what an interrupted [`Disk::stage`] left in `folder` for files whose names are ours. Only under the lock:
+/// nobody else stages then.
+pub(super) fn sweep(folder: &Path, is_ours: impl Fn(&str) -> bool) {
+    for entry in folder.read_dir().into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let staged_for = |name: &str| Some(name.strip_prefix('.')?.rsplit_once(STAGED)?.0.to_owned());
+        let ours = name.to_str().and_then(staged_for).is_some_and(|name| is_ours(&name));
         if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
             let swept = std::fs::remove_file(entry.path());
             tracing::info!(file = %entry.path().display(), ?swept, "removed a leftover of an interrupted edit");

@@ -1,11 +1,13 @@
-//! What `daemon.json` should be once we are gone. Pure.
+//! What a file should be once we are gone. Pure.
 
 use std::path::Path;
 
 use super::{
-    daemon_json::{self, Desired, Edit, Refusal, WhenEmpty},
+    daemon_json::{self, Desired, WhenEmpty},
+    edit::Edit,
     engine::EngineFacts,
     journal::{Journal, Original},
+    writer::Refusal,
 };
 
 /// The file without us.
@@ -34,29 +36,25 @@ pub(super) fn ending(now: Option<&[u8]>, file: &Path, journal: &Journal) -> Resu
         // Ours may have been in the original: put there by hand, or by an agent whose journal was lost.
         return Ok(match without(original, journal, WhenEmpty::KeepKey)? {
             Edit::Unchanged => Ending { bytes: original.map(<[u8]>::to_vec), file: FileLeft::AsBefore },
-            Edit::Write(bytes) => Ending { bytes: Some(bytes), file: FileLeft::OnlyOursTakenOut },
+            edit => Ending { bytes: edit.over(original), file: FileLeft::OnlyOursTakenOut },
         });
     }
-    let had_key = daemon_json::mirrors(original)?.is_some();
-    let when_empty = if had_key { WhenEmpty::KeepKey } else { WhenEmpty::DropKey };
+    let when_empty = if journal.writer.has_key(original)? { WhenEmpty::KeepKey } else { WhenEmpty::DropKey };
     let file = if now == original { FileLeft::AsBefore } else { FileLeft::OnlyOursTakenOut };
     Ok(match without(now, journal, when_empty)? {
         Edit::Unchanged => Ending { bytes: now.map(<[u8]>::to_vec), file },
-        Edit::Write(bytes) => Ending { bytes: Some(bytes), file: FileLeft::OnlyOursTakenOut },
+        edit => Ending { bytes: edit.over(now), file: FileLeft::OnlyOursTakenOut },
     })
 }
 
-/// The content that makes a running dockerd drop our mirror when it reloads. It keeps its mirrors when the key is
+/// The content of `daemon.json` that makes a running dockerd drop our mirror when it reloads. It keeps its mirrors when the key is
 /// missing, so the list is spelled out then, and the ending follows after.
 pub(super) fn clearing(ending: &Ending) -> Result<Option<Vec<u8>>, Refusal> {
     let bytes = ending.bytes.as_deref();
     if daemon_json::mirrors(bytes)?.is_some() {
         return Ok(ending.bytes.clone());
     }
-    Ok(match daemon_json::edit(bytes, Desired::Empty, &EngineFacts::lenient())? {
-        Edit::Unchanged => ending.bytes.clone(),
-        Edit::Write(bytes) => Some(bytes),
-    })
+    Ok(daemon_json::edit(bytes, Desired::Empty, &EngineFacts::lenient())?.over(bytes))
 }
 
 /// Takes the edit of somebody else for what was there before us, from now on: what is written next builds on it.
@@ -68,19 +66,20 @@ pub(super) fn rebase(journal: &mut Journal, file: &Path, ending: &Ending) -> Res
 }
 
 fn without(bytes: Option<&[u8]>, journal: &Journal, when_empty: WhenEmpty) -> Result<Edit, Refusal> {
-    daemon_json::edit(bytes, Desired::Without(&journal.ours(), when_empty), &EngineFacts::lenient())
+    journal.writer.without(bytes, &journal.ours(), when_empty)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::mirror_url::MirrorUrl;
+    use crate::runtime::{mirror_url::MirrorUrl, writer::Writer};
 
     const FILE: &str = "/etc/docker/daemon.json";
 
     fn journal(original: Option<&str>, written: &str) -> Journal {
         let original = Original::of(original.map(str::as_bytes), None).unwrap();
-        let mut journal = Journal::new(FILE.into(), original, MirrorUrl::parse("http://127.0.0.1:797").unwrap());
+        let mirror = MirrorUrl::parse("http://127.0.0.1:797").unwrap();
+        let mut journal = Journal::new(Writer::DaemonJson, FILE.into(), original, mirror);
         journal.will_write(Some(written.as_bytes()));
         journal
     }

@@ -3,6 +3,10 @@
 
 use std::{future::Future, path::PathBuf};
 
+use larder_oci::Registry;
+
+use super::{capability::Capability, hosts_toml::InsecureRegistries};
+
 /// The one engine of this node.
 ///
 /// Every method may be called again after an error. The caller gives each call a deadline and may drop the future.
@@ -11,25 +15,45 @@ pub(crate) trait Engine: Sync {
     /// signal this engine answers with an error, so that nothing is touched.
     fn facts(&self) -> impl Future<Output = anyhow::Result<EngineFacts>> + Send;
 
+    /// The facts as near as they can be had, at some cost: asked for only before something is written or signalled. Like
+    /// [`Engine::facts`], it fails where this engine cannot be signalled.
+    fn facts_from_near(&self) -> impl Future<Output = anyhow::Result<EngineFacts>> + Send {
+        self.facts()
+    }
+
     /// `RegistryConfig.Mirrors` of `GET /info`: the mirrors that are in force now, in order.
     fn mirrors(&self) -> impl Future<Output = anyhow::Result<Vec<String>>> + Send;
 
     /// Tells the engine to read `daemon.json` again (SIGHUP). There is no answer: `/info` shows what came of it.
     fn reload(&self) -> impl Future<Output = anyhow::Result<()>> + Send;
 
-    /// Has the engine ask for our canary image; `Ok` once the mirror itself has seen the request come in.
-    fn canary(&self) -> impl Future<Output = anyhow::Result<()>> + Send;
+    /// Has the engine ask for our canary image by `way`; `Ok` once the mirror itself has seen the request come in.
+    fn canary(&self, way: &Way) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
 
-/// What decides whether and how `daemon.json` may be edited.
+/// By which of its ways the engine is to ask for something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// As for the digest behind a tag: by the mirrors in `/info`, and by no `hosts.toml`. It leaves nothing behind.
+    Distribution,
+    /// As for a pull of an image of this registry: by its `hosts.toml`. There is nothing for this platform in the canary,
+    /// so that nothing is stored.
+    Pull(Registry),
+}
+
+/// What decides which files are edited, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EngineFacts {
+    /// Which files it reads.
+    pub(crate) capability: Capability,
     /// How this engine reads JSON.
     pub(crate) dialect: Dialect,
     /// Whether dockerd was started with `--registry-mirror`.
     pub(crate) mirror_flag: MirrorFlag,
     /// The value of `--config-file`, if dockerd was started with one and its command line could be read.
     pub(crate) config_file: Option<PathBuf>,
+    /// The registries that it may ask without a certificate that it trusts, or in clear.
+    pub(crate) insecure: InsecureRegistries,
 }
 
 /// How an engine reads `daemon.json`, where versions differ.
@@ -59,7 +83,13 @@ impl EngineFacts {
     /// The facts for taking our own entry out again. That must be possible whatever the engine is, and while it is
     /// down: no fact forbids it.
     pub(crate) fn lenient() -> Self {
-        Self { dialect: Dialect::BomAccepted, mirror_flag: MirrorFlag::Absent, config_file: None }
+        Self {
+            capability: Capability::DaemonJson,
+            dialect: Dialect::BomAccepted,
+            mirror_flag: MirrorFlag::Absent,
+            config_file: None,
+            insecure: InsecureRegistries::default(),
+        }
     }
 }
 
@@ -69,12 +99,16 @@ impl Dialect {
     /// Of the engine's version as `GET /version` tells it, such as `20.10.24+dfsg1`. A version without a number in
     /// front (a build of one's own) counts as old: what the old engines take, all take.
     pub(crate) fn of_version(version: &str) -> Self {
-        let major = version.trim_start_matches('v').split(|c: char| !c.is_ascii_digit()).next();
-        match major.and_then(|major| major.parse::<u32>().ok()) {
-            Some(major) if major >= 23 => Self::BomAccepted,
+        match major(version) {
+            Some(23..) => Self::BomAccepted,
             _ => Self::BomRefused,
         }
     }
+}
+
+/// The first number of a version such as `20.10.24+dfsg1`.
+pub(super) fn major(version: &str) -> Option<u32> {
+    version.trim_start_matches('v').split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! What we are doing to `daemon.json`, on disk before we do it: whoever starts next after a crash can finish it or take
-//! it back, and `restore` can put the very bytes back that were there before us.
+//! What we are doing to a file of the engine's, on disk before we do it: whoever starts next after a crash can finish it
+//! or take it back, and `restore` can put the very bytes back that were there before us.
 //!
-//! One file, `runtime/journal.json` in the state folder. It holds the original text itself (as a JSON string, which is
+//! One journal per file, in `runtime/journal/` of the state folder. It holds the original text itself (as a JSON string, which is
 //! exact: only UTF-8 is ever edited), so that journal and original cannot part, and an operator can read both.
 
 use std::{
@@ -15,12 +15,14 @@ use larder_oci::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    daemon_json::{MAX_BYTES, Refusal},
+    daemon_json::MAX_BYTES,
     disk::{Attributes, Disk, Existing, sweep},
     mirror_url::MirrorUrl,
+    writer::{NotUtf8, Writer},
 };
 
 const FORMAT: u32 = 1;
+const ENDING: &str = ".json";
 /// An original at its largest, each of its bytes escaped as `\u00xx`, and some room for the rest.
 const MAX_JOURNAL: u64 = 6 * MAX_BYTES as u64 + (64 << 10);
 /// The original may hold proxy credentials.
@@ -47,14 +49,16 @@ pub(crate) enum Phase {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Journal {
     format: u32,
+    /// Which file, and how it is edited.
+    pub(super) writer: Writer,
     /// How far it has come.
     pub(super) phase: Phase,
     /// The file, by the path it has for dockerd, links followed.
     pub(super) file: PathBuf,
     /// What was there before us.
     pub(super) original: Original,
-    /// The folder that we created for the file.
-    pub(super) new_folder: Option<PathBuf>,
+    /// The folders that we created for the file, by their paths for dockerd, the outermost first.
+    pub(super) new_folders: Vec<PathBuf>,
     /// Digests of every content that we gave the file since. The file is still ours to put back if it has one of them.
     pub(super) written: Vec<Digest>,
     /// The entry we put in.
@@ -85,7 +89,7 @@ pub(super) enum Original {
 pub(crate) enum JournalError {
     /// Not what we wrote.
     #[error(
-        "{} is damaged ({problem}), so the original daemon.json is not known: save a copy of it and remove it; a \
+        "{} is damaged ({problem}), so it is not known what the engine's file was: save a copy of it and remove it; a \
          restore then takes out no more than our own entry", path.display()
     )]
     Damaged {
@@ -114,24 +118,24 @@ pub(crate) enum JournalError {
     },
 }
 
-/// The state folder's `runtime/`, in which the journal lives.
+/// The folder in which the journals live.
 #[derive(Debug, Clone)]
 pub(super) struct JournalStore {
     folder: PathBuf,
-    path: PathBuf,
 }
 
 // === impl Journal ===
 
 impl Journal {
-    pub(super) fn new(file: PathBuf, original: Original, mirror: MirrorUrl) -> Self {
+    pub(super) fn new(writer: Writer, file: PathBuf, original: Original, mirror: MirrorUrl) -> Self {
         let now = Timestamp::now();
         Self {
             format: FORMAT,
+            writer,
             phase: Phase::Planned,
             file,
             original,
-            new_folder: None,
+            new_folders: Vec::new(),
             written: Vec::new(),
             mirror,
             retired: Vec::new(),
@@ -170,9 +174,9 @@ impl Journal {
 
 impl Original {
     /// A file with these bytes, which must be UTF-8: others are never edited.
-    pub(super) fn of(bytes: Option<&[u8]>, mode: Option<u32>) -> Result<Self, Refusal> {
+    pub(super) fn of(bytes: Option<&[u8]>, mode: Option<u32>) -> Result<Self, NotUtf8> {
         let Some(bytes) = bytes else { return Ok(Self::Absent) };
-        let text = std::str::from_utf8(bytes).map_err(|error| Refusal::NotUtf8 { offset: error.valid_up_to() })?;
+        let text = std::str::from_utf8(bytes).map_err(|error| NotUtf8 { offset: error.valid_up_to() })?;
         Ok(Self::Present { text: text.to_owned(), mode })
     }
 
@@ -188,61 +192,93 @@ impl Original {
 
 impl JournalStore {
     pub(super) fn new(folder: PathBuf) -> Self {
-        Self { path: folder.join("journal.json"), folder }
+        Self { folder }
     }
 
-    /// The folder, created if it is missing.
-    pub(super) fn folder(&self) -> Result<&Path, JournalError> {
-        std::fs::create_dir_all(&self.folder).map_err(|source| self.io("create the folder of", source))?;
-        Ok(&self.folder)
+    /// Makes the folder, if it is missing.
+    pub(super) fn prepare(&self) -> Result<(), JournalError> {
+        let failed = |source| io_error("create", &self.folder, source);
+        std::fs::create_dir_all(&self.folder).map_err(failed)
     }
 
-    /// The journal, if there is one.
-    pub(super) fn load(&self) -> Result<Option<Journal>, JournalError> {
-        let file = match File::open(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(|source| self.io("open", source))?,
-        };
-        let mut bytes = Vec::new();
-        file.take(MAX_JOURNAL).read_to_end(&mut bytes).map_err(|source| self.io("read", source))?;
-
-        // The format first, by itself: a later one may have fields that this version would take for damage.
-        #[derive(Deserialize)]
-        struct Header {
-            format: u32,
+    /// Every journal, in the order of their files.
+    pub(super) fn all(&self) -> Result<Vec<Journal>, JournalError> {
+        let mut found = Vec::new();
+        for path in self.paths()? {
+            found.extend(read(&path)?);
         }
-        let damaged =
-            |error: serde_json::Error| JournalError::Damaged { path: self.path.clone(), problem: error.to_string() };
-        match serde_json::from_slice(&bytes).map_err(damaged)? {
-            Header { format } if format > FORMAT => Err(JournalError::Later { path: self.path.clone(), format }),
-            Header { .. } => serde_json::from_slice(&bytes).map(Some).map_err(damaged),
-        }
+        found.sort_by(|a: &Journal, b| a.writer.cmp(&b.writer));
+        Ok(found)
     }
 
-    /// Makes `journal` the journal. When this returns, it is on the platter.
+    /// The journal of a file, if there is one.
+    pub(super) fn load(&self, writer: &Writer) -> Result<Option<Journal>, JournalError> {
+        read(&self.path(writer))
+    }
+
+    /// Makes `journal` the journal of its file. When this returns, it is on the platter.
     pub(super) fn save(&self, disk: &dyn Disk, journal: &mut Journal) -> Result<(), JournalError> {
         journal.changed = Timestamp::now();
-        let bytes = serde_json::to_vec_pretty(journal).map_err(|error| self.io("write", error.into()))?;
-        let staged = disk.stage(&self.path, &bytes, ATTRIBUTES).map_err(|source| self.io("write beside", source))?;
-        disk.commit(staged, &self.path, Existing::Replace).map_err(|source| self.io("replace", source))
+        let path = self.path(&journal.writer);
+        let bytes = serde_json::to_vec_pretty(journal).map_err(|error| io_error("write", &path, error.into()))?;
+        let staged = disk.stage(&path, &bytes, ATTRIBUTES).map_err(|source| io_error("write beside", &path, source))?;
+        disk.commit(staged, &path, Existing::Replace).map_err(|source| io_error("replace", &path, source))
     }
 
-    /// Removes the journal: nothing of ours is left to take back.
-    pub(super) fn remove(&self, disk: &dyn Disk) -> Result<(), JournalError> {
-        match disk.remove(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.io("remove", error)),
+    /// Removes the journal of a file: nothing of ours is left to take back.
+    pub(super) fn remove(&self, disk: &dyn Disk, writer: &Writer) -> Result<(), JournalError> {
+        let path = self.path(writer);
+        match disk.remove(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", &path, error)),
             _ => Ok(()),
         }
     }
 
     /// Removes what an interrupted [`JournalStore::save`] left.
     pub(super) fn sweep(&self) {
-        sweep(&self.path);
+        sweep(&self.folder, |_| true);
     }
 
-    fn io(&self, doing: &'static str, source: io::Error) -> JournalError {
-        JournalError::Io { doing, path: self.path.clone(), source }
+    fn path(&self, writer: &Writer) -> PathBuf {
+        self.folder.join(format!("{}{ENDING}", writer.label()))
     }
+
+    fn paths(&self) -> Result<Vec<PathBuf>, JournalError> {
+        let failed = |source| io_error("list", &self.folder, source);
+        let entries = match self.folder.read_dir() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed)?,
+        };
+        let names = entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+        let names: Vec<String> = names.collect::<io::Result<_>>().map_err(failed)?;
+        let is_journal = |name: &&String| name.ends_with(ENDING) && !name.starts_with('.');
+        Ok(names.iter().filter(is_journal).map(|name| self.folder.join(name)).collect())
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Journal>, JournalError> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(|source| io_error("open", path, source))?,
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_JOURNAL).read_to_end(&mut bytes).map_err(|source| io_error("read", path, source))?;
+
+    // The format first, by itself: a later one may have fields that this version would take for damage.
+    #[derive(Deserialize)]
+    struct Header {
+        format: u32,
+    }
+    let damaged =
+        |error: serde_json::Error| JournalError::Damaged { path: path.to_owned(), problem: error.to_string() };
+    match serde_json::from_slice(&bytes).map_err(damaged)? {
+        Header { format } if format > FORMAT => Err(JournalError::Later { path: path.to_owned(), format }),
+        Header { .. } => serde_json::from_slice(&bytes).map(Some).map_err(damaged),
+    }
+}
+
+fn io_error(doing: &'static str, path: &Path, source: io::Error) -> JournalError {
+    JournalError::Io { doing, path: path.to_owned(), source }
 }
 
 #[cfg(test)]
@@ -253,14 +289,18 @@ mod tests {
     fn store() -> (tempfile::TempDir, JournalStore) {
         let folder = tempfile::tempdir().unwrap();
         let store = JournalStore::new(folder.path().join("runtime"));
-        store.folder().unwrap();
+        store.prepare().unwrap();
         (folder, store)
     }
 
     fn journal(text: &str) -> Journal {
         let original = Original::Present { text: text.to_owned(), mode: Some(0o640) };
-        let mut journal =
-            Journal::new("/etc/docker/daemon.json".into(), original, MirrorUrl::parse("http://127.0.0.1:797").unwrap());
+        let mut journal = Journal::new(
+            Writer::DaemonJson,
+            "/etc/docker/daemon.json".into(),
+            original,
+            MirrorUrl::parse("http://127.0.0.1:797").unwrap(),
+        );
         journal.will_write(Some(b"{}"));
         journal
     }
@@ -268,17 +308,17 @@ mod tests {
     #[test]
     fn comes_back_as_it_was_saved_to_the_byte() {
         let (_folder, store) = store();
-        assert_eq!(store.load().unwrap(), None);
+        assert_eq!(store.load(&Writer::DaemonJson).unwrap(), None);
         for text in ["", "\u{feff}{}\r\n", "{\"a\":\"\\u00e9\\/ß\u{0}\u{7f}\"}\t"] {
             let mut saved = journal(text);
             store.save(&RealDisk, &mut saved).unwrap();
-            let loaded = store.load().unwrap().unwrap();
+            let loaded = store.load(&Writer::DaemonJson).unwrap().unwrap();
             assert_eq!(loaded, saved);
             assert_eq!(loaded.original.bytes(), Some(text.as_bytes()));
         }
-        store.remove(&RealDisk).unwrap();
-        store.remove(&RealDisk).unwrap();
-        assert_eq!(store.load().unwrap(), None);
+        store.remove(&RealDisk, &Writer::DaemonJson).unwrap();
+        store.remove(&RealDisk, &Writer::DaemonJson).unwrap();
+        assert_eq!(store.load(&Writer::DaemonJson).unwrap(), None);
     }
 
     #[test]
@@ -286,7 +326,7 @@ mod tests {
         use std::os::unix::fs::MetadataExt as _;
         let (_folder, store) = store();
         store.save(&RealDisk, &mut journal("{}")).unwrap();
-        assert_eq!(store.path.metadata().unwrap().mode() & 0o777, 0o600);
+        assert_eq!(store.path(&Writer::DaemonJson).metadata().unwrap().mode() & 0o777, 0o600);
     }
 
     #[test]
@@ -294,21 +334,21 @@ mod tests {
         let (_folder, store) = store();
         let text = "\u{1}".repeat(MAX_BYTES);
         store.save(&RealDisk, &mut journal(&text)).unwrap();
-        assert_eq!(store.load().unwrap().unwrap().original.bytes(), Some(text.as_bytes()));
+        assert_eq!(store.load(&Writer::DaemonJson).unwrap().unwrap().original.bytes(), Some(text.as_bytes()));
     }
 
     #[test]
     fn damage_is_an_error_with_advice() {
         let (_folder, store) = store();
         store.save(&RealDisk, &mut journal("{\"debug\":true}")).unwrap();
-        let good = std::fs::read(&store.path).unwrap();
+        let good = std::fs::read(store.path(&Writer::DaemonJson)).unwrap();
         let mut samples =
             vec![b"".to_vec(), b"null".to_vec(), b"[]".to_vec(), b"\xff\xfe".to_vec(), b"{\"format\":1}".to_vec()];
         samples.extend((0..good.len() - 1).step_by(7).map(|end| good[..end].to_vec()));
         samples.push(String::from_utf8(good.clone()).unwrap().replace("sha256:", "sha256:x").into_bytes());
         for sample in samples {
-            std::io::Write::write_all(&mut File::create(&store.path).unwrap(), &sample).unwrap();
-            let error = store.load().unwrap_err();
+            std::io::Write::write_all(&mut File::create(store.path(&Writer::DaemonJson)).unwrap(), &sample).unwrap();
+            let error = store.load(&Writer::DaemonJson).unwrap_err();
             assert!(matches!(error, JournalError::Damaged { .. }), "{error}");
             assert!(error.to_string().contains("save a copy of it and remove it"), "{error}");
         }
@@ -317,7 +357,11 @@ mod tests {
     #[test]
     fn a_later_format_is_not_taken_for_damage() {
         let (_folder, store) = store();
-        std::io::Write::write_all(&mut File::create(&store.path).unwrap(), b"{\"format\":2,\"new\":true}").unwrap();
-        assert!(matches!(store.load(), Err(JournalError::Later { format: 2, .. })));
+        std::io::Write::write_all(
+            &mut File::create(store.path(&Writer::DaemonJson)).unwrap(),
+            b"{\"format\":2,\"new\":true}",
+        )
+        .unwrap();
+        assert!(matches!(store.load(&Writer::DaemonJson), Err(JournalError::Later { format: 2, .. })));
     }
 }

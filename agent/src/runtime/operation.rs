@@ -9,6 +9,7 @@ use super::{
     lock::{Lock, LockError},
     mirror_url::MirrorUrl,
     target::{ConfigDir, ReplaceError, Snapshot, Target},
+    writer::Writer,
 };
 
 /// How often an operation starts over when somebody else edits the file at the same time.
@@ -23,6 +24,8 @@ pub(crate) struct Setup {
     pub(crate) state: PathBuf,
     /// Our mirror.
     pub(crate) mirror: MirrorUrl,
+    /// Whether the mirrors of others go from the files that we edit.
+    pub(crate) adopt: bool,
 }
 
 /// One operation, which has the engine's configuration to itself while it lives.
@@ -34,7 +37,7 @@ pub(super) struct Operation<'a, E> {
     pub(super) setup: &'a Setup,
     pub(super) engine: &'a E,
     pub(super) disk: &'a dyn Disk,
-    pub(super) journal: JournalStore,
+    pub(super) journals: JournalStore,
     _lock: Lock,
 }
 
@@ -52,17 +55,24 @@ pub(crate) enum BeginError {
 impl<'a, E: Engine> Operation<'a, E> {
     /// Takes the lock and sweeps what crashed operations left half-written.
     pub(super) async fn begin(setup: &'a Setup, engine: &'a E, disk: &'a dyn Disk) -> Result<Self, BeginError> {
-        let journal = JournalStore::new(setup.state.join("runtime"));
-        let lock = Lock::take(journal.folder()?).await?;
-        journal.sweep();
-        if let Ok(target) = setup.config.locate() {
-            target.sweep();
+        let runtime = setup.state.join("runtime");
+        let journals = JournalStore::new(runtime.join("journal"));
+        journals.prepare()?;
+        let lock = Lock::take(&runtime).await?;
+        journals.sweep();
+        for writer in [Writer::DaemonJson]
+            .into_iter()
+            .chain(journals.all().unwrap_or_default().into_iter().map(|journal| journal.writer))
+        {
+            if let Ok(target) = setup.config.locate(&writer.path()) {
+                target.sweep();
+            }
         }
-        Ok(Self { setup, engine, disk, journal, _lock: lock })
+        Ok(Self { setup, engine, disk, journals, _lock: lock })
     }
 
     pub(super) fn save(&self, journal: &mut Journal) -> Result<(), JournalError> {
-        self.journal.save(self.disk, journal)
+        self.journals.save(self.disk, journal)
     }
 
     pub(super) fn put(&self, target: &Target, expected: &Snapshot, bytes: Option<&[u8]>) -> Result<(), ReplaceError> {

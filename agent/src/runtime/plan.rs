@@ -1,34 +1,54 @@
-//! What is to be done to point the engine at our mirror. Pure: the file, the engine and the journal as they are, to a
-//! plan or a refusal.
+//! What is to be done to point the engine at our mirror by one file. Pure: the file, the engine and the journal as they
+//! are, to a plan or a refusal.
 
 use std::path::{Path, PathBuf};
 
 use super::{
-    daemon_json::{self, Desired, Edit, Refusal, WhenEmpty},
+    daemon_json::{self, Desired, WhenEmpty},
     engine::{EngineFacts, MirrorFlag},
+    hosts_toml::{self, Foreign, Origin},
     journal::{Journal, Original},
     mirror_url::{MirrorUrl, same_mirror},
     target::Snapshot,
+    writer::{NotUtf8, Refusal, Writer},
 };
 
 /// All that a plan depends on.
 pub(super) struct Situation<'a> {
     /// Our mirror.
     pub(super) mirror: &'a MirrorUrl,
-    /// `daemon.json` as dockerd names it.
+    /// Whether the mirrors of others go.
+    pub(super) adopt: bool,
+    /// The file, and what only its kind depends on.
+    pub(super) kind: Kind<'a>,
+    /// Its path as dockerd names it.
     pub(super) named: &'a Path,
     /// The same with its links followed.
     pub(super) file: &'a Path,
-    /// Its folder, if that must be created.
-    pub(super) new_folder: Option<&'a Path>,
+    /// The folders that must be created for it.
+    pub(super) new_folders: &'a [PathBuf],
     /// Its content.
     pub(super) now: &'a Snapshot,
-    /// The mirrors in `/info`.
-    pub(super) live: &'a [String],
-    /// The engine.
-    pub(super) facts: &'a EngineFacts,
     /// The journal of the edit before this one; always at rest.
     pub(super) previous: Option<&'a Journal>,
+}
+
+/// Which file it is.
+pub(super) enum Kind<'a> {
+    /// `daemon.json`.
+    DaemonJson {
+        /// The mirrors in `/info`.
+        live: &'a [String],
+        /// The engine.
+        facts: &'a EngineFacts,
+    },
+    /// A `hosts.toml`.
+    HostsToml {
+        /// The writer, for the journal.
+        writer: &'a Writer,
+        /// How the registry itself is reached, which the file must say.
+        origin: &'a Origin,
+    },
 }
 
 /// What to do.
@@ -52,7 +72,7 @@ pub(super) enum Plan {
 pub(crate) enum PlanRefusal {
     /// The file must not be edited.
     #[error(transparent)]
-    File(#[from] Refusal),
+    File(Refusal),
     /// dockerd reads another file.
     #[error(
         "dockerd was started with --config-file {}, and this agent would edit {}: give the agent the folder of dockerd's file",
@@ -73,29 +93,28 @@ pub(crate) enum PlanRefusal {
     MirrorsFromElsewhere(Vec<String>),
 }
 
+impl<E: Into<Refusal>> From<E> for PlanRefusal {
+    fn from(refusal: E) -> Self {
+        Self::File(refusal.into())
+    }
+}
+
 /// Makes the plan.
 pub(super) fn plan(situation: &Situation<'_>) -> Result<Plan, PlanRefusal> {
-    let Situation { mirror, facts, previous, .. } = *situation;
+    let Situation { mirror, previous, .. } = *situation;
     let now = situation.now.bytes.as_deref();
-    check_file(situation)?;
-
+    if let Kind::DaemonJson { facts, .. } = situation.kind {
+        check_file(situation, facts)?;
+    }
     // Entries of earlier ports go: nobody listens there any more.
     let mut retired = previous.map(Journal::ours).unwrap_or_default();
     retired.retain(|earlier| earlier != mirror);
-    let cleaned = daemon_json::edit(now, Desired::Without(&retired, WhenEmpty::KeepKey), facts)?;
-    let base = match &cleaned {
-        Edit::Write(bytes) => Some(bytes.as_slice()),
-        Edit::Unchanged => now,
-    };
-    let edited = daemon_json::edit(base, Desired::First(mirror), facts)?;
-    check_flag(situation, now)?;
-
-    let bytes = match (edited, cleaned) {
-        (Edit::Write(bytes), _) | (Edit::Unchanged, Edit::Write(bytes)) => bytes,
-        (Edit::Unchanged, Edit::Unchanged) => {
-            let live = situation.live.first().is_some_and(|first| mirror.is(first));
-            return Ok(if live { Plan::Nothing } else { Plan::Reload });
-        }
+    let then = then(situation, &retired)?;
+    if let Kind::DaemonJson { live, facts } = situation.kind {
+        check_flag(situation, live, facts)?;
+    }
+    let Some(bytes) = then.filter(|then| Some(then.as_slice()) != now) else {
+        return Ok(if is_live(situation) { Plan::Nothing } else { Plan::Reload });
     };
     let mut journal = begin(situation, now)?;
     journal.retired = retired;
@@ -103,21 +122,58 @@ pub(super) fn plan(situation: &Situation<'_>) -> Result<Plan, PlanRefusal> {
     Ok(Plan::Write { bytes, journal: Box::new(journal) })
 }
 
+/// What the file should hold.
+fn then(situation: &Situation<'_>, retired: &[MirrorUrl]) -> Result<Option<Vec<u8>>, PlanRefusal> {
+    let Situation { mirror, adopt, previous, .. } = *situation;
+    let now = situation.now.bytes.as_deref();
+    match situation.kind {
+        Kind::DaemonJson { facts, .. } => {
+            let cleaned = daemon_json::edit(now, Desired::Without(retired, WhenEmpty::KeepKey), facts)?.over(now);
+            let desired = if adopt { Desired::Only(mirror) } else { Desired::First(mirror) };
+            Ok(daemon_json::edit(cleaned.as_deref(), desired, facts)?.over(cleaned.as_deref()))
+        }
+        Kind::HostsToml { origin, .. } => {
+            // What we say of the origin may have changed. As long as the file is as we left it, it is made anew.
+            let own = previous.filter(|previous| previous.file == situation.file && previous.wrote(now));
+            let base = own.map_or(now, |previous| previous.original.bytes());
+            let foreign = if adopt { Foreign::TakeOut } else { Foreign::Keep };
+            let first = hosts_toml::First { ours: mirror, retired, foreign, origin };
+            Ok(hosts_toml::edit(base, hosts_toml::Desired::First(first))?.over(base))
+        }
+    }
+}
+
+/// Whether the engine goes by the file as it is.
+fn is_live(situation: &Situation<'_>) -> bool {
+    let Situation { mirror, .. } = *situation;
+    match situation.kind {
+        Kind::DaemonJson { live, .. } => {
+            let alone = !situation.adopt || live.len() == 1;
+            live.first().is_some_and(|first| mirror.is(first)) && alone
+        }
+        Kind::HostsToml { .. } => true,
+    }
+}
+
 /// What was there before us stays what it was while the file is as we left it; after an edit of somebody else it is
 /// what they made of it.
-fn begin(situation: &Situation<'_>, now: Option<&[u8]>) -> Result<Journal, PlanRefusal> {
-    let Situation { mirror, file, new_folder, previous, .. } = *situation;
+fn begin(situation: &Situation<'_>, now: Option<&[u8]>) -> Result<Journal, NotUtf8> {
+    let Situation { mirror, file, new_folders, previous, .. } = *situation;
     if let Some(previous) = previous.filter(|previous| previous.file == file && previous.wrote(now)) {
         return Ok(previous.again(mirror.clone()));
     }
     let mode = situation.now.attributes.map(|attributes| attributes.mode);
-    let mut journal = Journal::new(file.to_owned(), Original::of(now, mode)?, mirror.clone());
-    journal.new_folder = new_folder.map(Path::to_owned);
+    let writer = match situation.kind {
+        Kind::DaemonJson { .. } => Writer::DaemonJson,
+        Kind::HostsToml { writer, .. } => writer.clone(),
+    };
+    let mut journal = Journal::new(writer, file.to_owned(), Original::of(now, mode)?, mirror.clone());
+    journal.new_folders = new_folders.to_vec();
     Ok(journal)
 }
 
-fn check_file(situation: &Situation<'_>) -> Result<(), PlanRefusal> {
-    match &situation.facts.config_file {
+fn check_file(situation: &Situation<'_>, facts: &EngineFacts) -> Result<(), PlanRefusal> {
+    match &facts.config_file {
         Some(dockerd) if dockerd != situation.named && dockerd != situation.file => {
             Err(PlanRefusal::OtherFile { dockerd: dockerd.clone(), ours: situation.named.to_owned() })
         }
@@ -125,15 +181,15 @@ fn check_file(situation: &Situation<'_>) -> Result<(), PlanRefusal> {
     }
 }
 
-fn check_flag(situation: &Situation<'_>, now: Option<&[u8]>) -> Result<(), PlanRefusal> {
-    if situation.facts.mirror_flag != MirrorFlag::Unknown {
+fn check_flag(situation: &Situation<'_>, live: &[String], facts: &EngineFacts) -> Result<(), PlanRefusal> {
+    if facts.mirror_flag != MirrorFlag::Unknown {
         return Ok(());
     }
-    let mut known = daemon_json::mirrors(now)?.unwrap_or_default();
+    let mut known = daemon_json::mirrors(situation.now.bytes.as_deref())?.unwrap_or_default();
     let ours = situation.previous.map(Journal::ours).unwrap_or_default();
     known.extend(ours.iter().chain([situation.mirror]).map(|ours| ours.as_str().to_owned()));
     let unknown = |live: &&String| !known.iter().any(|known| same_mirror(known, live));
-    let elsewhere: Vec<String> = situation.live.iter().filter(unknown).cloned().collect();
+    let elsewhere: Vec<String> = live.iter().filter(unknown).cloned().collect();
     if elsewhere.is_empty() { Ok(()) } else { Err(PlanRefusal::MirrorsFromElsewhere(elsewhere)) }
 }
 
@@ -150,7 +206,7 @@ mod tests {
     }
 
     fn facts() -> EngineFacts {
-        EngineFacts { dialect: Dialect::BomRefused, mirror_flag: MirrorFlag::Absent, config_file: None }
+        EngineFacts { dialect: Dialect::BomRefused, ..EngineFacts::lenient() }
     }
 
     fn ask(
@@ -165,10 +221,10 @@ mod tests {
             mirror: &mirror(797),
             named: Path::new(FILE),
             file: Path::new(FILE),
-            new_folder: None,
+            new_folders: &[],
             now: &now,
-            live: &live,
-            facts,
+            kind: Kind::DaemonJson { live: &live, facts },
+            adopt: false,
             previous,
         })
     }
@@ -182,7 +238,8 @@ mod tests {
 
     /// The journal of an agent that turned `before` into `after`, with its mirror at `port`.
     fn earlier(before: &str, after: &str, port: u16) -> Journal {
-        let mut journal = Journal::new(FILE.into(), Original::of(Some(before.as_bytes()), None).unwrap(), mirror(port));
+        let original = Original::of(Some(before.as_bytes()), None).unwrap();
+        let mut journal = Journal::new(Writer::DaemonJson, FILE.into(), original, mirror(port));
         journal.will_write(Some(after.as_bytes()));
         journal.phase = Phase::Confirmed;
         journal
@@ -248,6 +305,10 @@ mod tests {
 
     #[test]
     fn a_refused_file_is_a_refused_plan() {
-        assert!(matches!(ask(Some("[]"), &[], &facts(), None), Err(PlanRefusal::File(Refusal::NotAnObject { .. }))));
+        let refused = ask(Some("[]"), &[], &facts(), None);
+        assert!(matches!(
+            refused,
+            Err(PlanRefusal::File(Refusal::DaemonJson(daemon_json::Refusal::NotAnObject { .. })))
+        ));
     }
 }

@@ -14,6 +14,7 @@ mod tests;
 use jsonc_parser::ast::ObjectProp;
 
 use super::{
+    edit::Edit,
     engine::{Dialect, EngineFacts, MirrorFlag},
     mirror_url::MirrorUrl,
 };
@@ -26,6 +27,8 @@ pub(crate) use refusal::Refusal;
 pub(crate) enum Desired<'a> {
     /// Our mirror first, then whatever is there, in its order.
     First(&'a MirrorUrl),
+    /// Our mirror, and no other.
+    Only(&'a MirrorUrl),
     /// None of these, which are all ours, of this port and of earlier ones; the rest as it is.
     Without(&'a [MirrorUrl], WhenEmpty),
     /// An empty list, spelled out: a running dockerd keeps its mirrors when the key goes, and drops them for `[]`.
@@ -41,13 +44,11 @@ pub(crate) enum WhenEmpty {
     DropKey,
 }
 
-/// The outcome of an edit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Edit {
-    /// The file is as desired.
-    Unchanged,
-    /// These should be the bytes of the file.
-    Write(Vec<u8>),
+/// What becomes of the mirrors that are not ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Others {
+    Stay,
+    Go,
 }
 
 /// Plans the edit of a file that holds `now` (`None`: there is no file).
@@ -80,7 +81,7 @@ pub(crate) fn mirrors(now: Option<&[u8]>) -> Result<Option<Vec<String>>, Refusal
 /// For a file without content.
 fn fill(desired: Desired<'_>) -> Option<String> {
     match desired {
-        Desired::First(ours) => Some(layout::small_file(&format!("[{}]", quoted(ours)))),
+        Desired::First(ours) | Desired::Only(ours) => Some(layout::small_file(&format!("[{}]", quoted(ours)))),
         Desired::Empty => Some(layout::small_file("[]")),
         Desired::Without(..) => None,
     }
@@ -92,7 +93,8 @@ fn change(document: &Document<'_>, desired: Desired<'_>) -> Result<Option<String
         addresses(property)?;
     }
     let splices = match desired {
-        Desired::First(ours) => first(document, ours)?,
+        Desired::First(ours) => first(document, ours, Others::Stay)?,
+        Desired::Only(ours) => first(document, ours, Others::Go)?,
         Desired::Without(ours, when_empty) => without(document, ours, when_empty)?,
         Desired::Empty => empty(document)?,
     };
@@ -101,7 +103,7 @@ fn change(document: &Document<'_>, desired: Desired<'_>) -> Result<Option<String
 
 /// Of a doubled key the last is edited: it is the one that dockerd takes. To refuse would have a person repair a file
 /// that works; to edit both would change text that has no effect.
-fn first(document: &Document<'_>, ours: &MirrorUrl) -> Result<Vec<layout::Splice>, Refusal> {
+fn first(document: &Document<'_>, ours: &MirrorUrl, others: Others) -> Result<Vec<layout::Splice>, Refusal> {
     if let Some(found) = document.misspelled_key() {
         return Err(Refusal::KeyCase { found: found.to_owned() });
     }
@@ -111,10 +113,12 @@ fn first(document: &Document<'_>, ours: &MirrorUrl) -> Result<Vec<layout::Splice
     };
     let Some(array) = list(property)? else { return Ok(vec![layout::set_value(property, &new)]) };
     let is_ours: Vec<bool> = entries(array)?.iter().map(|entry| ours.is(&entry.value)).collect();
-    if is_ours.first() == Some(&true) {
+    let is_done = is_ours.first() == Some(&true) && (others == Others::Stay || is_ours.len() == 1);
+    if is_done {
         return Ok(Vec::new());
     }
-    Ok(layout::relist(document.text, property, array, Some(&entry), &is_ours))
+    let goes: Vec<bool> = is_ours.iter().map(|is_ours| *is_ours || others == Others::Go).collect();
+    Ok(layout::relist(document.text, property, array, Some(&entry), &goes))
 }
 
 /// Of a doubled key ours is taken out of both, or it would come back the day somebody deletes the last. For the same
@@ -169,6 +173,7 @@ fn verify(before: &str, after: &str, desired: Desired<'_>) -> Result<(), Refusal
             let rest = others(&was, std::slice::from_ref(ours));
             is.split_first().is_some_and(|(first, others)| first == ours.as_str() && others == rest)
         }),
+        Desired::Only(ours) => is.is_some_and(|is| matches!(is.as_slice(), [only] if ours.is(only))),
     };
     if as_desired { Ok(()) } else { Err(Refusal::Internal("registry-mirrors is not as desired")) }
 }

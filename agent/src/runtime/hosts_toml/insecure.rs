@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use super::endpoint::split_port;
 
 /// `insecure-registries` of an engine, as its `/info` shows them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct InsecureRegistries {
     /// `RegistryConfig.IndexConfigs`: whether a host is secure, by its name.
     pub(crate) indexes: BTreeMap<String, bool>,

@@ -33,17 +33,16 @@ mod toml_1_0;
 #[cfg(test)]
 mod tests;
 
-use super::mirror_url::MirrorUrl;
+use super::{edit::Edit, mirror_url::MirrorUrl};
 use document::{Document, Section, decode};
 use fields::Fields;
 use hosts::{Host, Hosts};
 use origin::Base;
 use ours::Theirs;
 
-pub(crate) use document::MAX_BYTES;
 pub(crate) use insecure::InsecureRegistries;
 pub(crate) use origin::{Origin, OriginFacts, Ruling, names_to_resolve};
-pub(crate) use place::{Place, candidates, place};
+pub(crate) use place::place;
 pub(crate) use refusal::Refusal;
 
 /// The name of the file.
@@ -78,17 +77,6 @@ pub(crate) enum Foreign {
     Keep,
     /// They go.
     TakeOut,
-}
-
-/// The outcome of an edit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Edit {
-    /// The engine reads from the file what is desired.
-    Unchanged,
-    /// These should be the bytes of the file.
-    Write(Vec<u8>),
-    /// There should be no file: all of it was ours.
-    Remove,
 }
 
 /// Plans the edit of a file that holds `now` (`None`: there is no file).

@@ -33,7 +33,7 @@ pub(super) enum FoundBy {
 /// Why no process is signalled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FindError {
-    /// None is seen. A helper container in the host's PID namespace would see it (DESIGN §6); that is not built yet.
+    /// None is seen. A helper container in the host's PID namespace sees it.
     #[error(
         "no dockerd is visible from this PID namespace, so it cannot be told to reload: run the agent on the host, or in \
          the host's PID namespace"

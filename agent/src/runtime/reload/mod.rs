@@ -18,6 +18,7 @@ use rustix::{
     io::Errno,
     process::{Pid, PidfdFlags, Signal, getuid, pidfd_open, pidfd_send_signal},
 };
+use serde::{Deserialize, Serialize};
 use tokio::{net::UnixStream, time::timeout};
 
 use super::engine::MirrorFlag;
@@ -45,6 +46,16 @@ pub(crate) struct Dockerd {
     proc: PathBuf,
     found_by: FoundBy,
     flags: Option<Flags>,
+}
+
+/// How a dockerd was started, as one who sees it tells one who does not.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    pid: i32,
+    /// `--registry-mirror` is given.
+    pub(crate) registry_mirror: bool,
+    /// The value of `--config-file`.
+    pub(crate) config_file: Option<PathBuf>,
 }
 
 /// Why dockerd was not signalled.
@@ -128,6 +139,12 @@ impl Dockerd {
     /// For [`EngineFacts`](super::engine::EngineFacts).
     pub(crate) fn config_file(&self) -> Option<PathBuf> {
         self.flags.as_ref()?.config_file.clone()
+    }
+
+    /// What [`Dockerd::mirror_flag`] and [`Dockerd::config_file`] say; `None` if the command line cannot be read.
+    pub(crate) fn seen(&self) -> Option<Seen> {
+        let Flags { registry_mirror, config_file } = self.flags.clone()?;
+        Some(Seen { pid: self.process.pid, registry_mirror, config_file })
     }
 
     /// Sends SIGHUP.

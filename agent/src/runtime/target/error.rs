@@ -33,7 +33,7 @@ pub(crate) enum TargetError {
     #[error("{} is a link that leads in a circle; dockerd cannot read it either: replace it", .0.display())]
     Loop(PathBuf),
     /// Something else than a regular file.
-    #[error("{} is {what}; daemon.json must be a regular file", path.display())]
+    #[error("{} is {what}; it must be a regular file", path.display())]
     NotAFile {
         /// Where.
         path: PathBuf,

@@ -1,7 +1,8 @@
-//! The file behind `daemon.json`: found, read, and replaced in one step with its owner and permissions kept. What is in
-//! it is not looked at here.
+//! A file of the engine's: found, read, and replaced in one step with its owner and permissions kept. What is in it is
+//! not looked at here.
 
 mod error;
+mod mount;
 mod resolve;
 
 #[cfg(test)]
@@ -19,10 +20,10 @@ use super::{
     disk::{Attributes, Disk, Existing, sweep},
 };
 pub(crate) use error::{ReplaceError, TargetError};
+use mount::Mount;
 use resolve::{DeadEnd, Node, Place, resolve};
 
-const NAME: &str = "daemon.json";
-/// As `apt` and `dnf` install it.
+/// As `apt` and `dnf` install `daemon.json`.
 const FILE_MODE: u32 = 0o644;
 const FOLDER_MODE: u32 = 0o755;
 
@@ -31,18 +32,20 @@ const FOLDER_MODE: u32 = 0o755;
 pub(crate) struct ConfigDir {
     host: PathBuf,
     seen: PathBuf,
-    mounted: bool,
+    /// The folder of the host's that is mounted, where only that is seen.
+    mount: Option<Mount>,
 }
 
-/// The file that dockerd reads when it reads `daemon.json`. It need not exist.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The file that dockerd reads by some name in that folder, all links followed. It need not exist.
+#[derive(Debug, Clone)]
 pub(super) struct Target {
     /// Its path for dockerd, all links followed.
     pub(super) host: PathBuf,
     /// Its path for this process.
     seen: PathBuf,
-    /// Its folder, if that must be created first.
-    pub(super) new_folder: Option<PathBuf>,
+    /// Folders that must be created first, by their paths for dockerd, the outermost first.
+    pub(super) new_folders: Vec<PathBuf>,
+    config: ConfigDir,
 }
 
 /// What the file was when it was looked at. Two equal snapshots: nobody touched it.
@@ -59,44 +62,85 @@ impl ConfigDir {
     /// For an agent that runs on the host: links may lead anywhere, and the folder is created if it is missing.
     pub(crate) fn on_host(folder: impl Into<PathBuf>) -> Self {
         let folder = absolute(folder.into());
-        Self { host: folder.clone(), seen: folder, mounted: false }
+        Self { host: folder.clone(), seen: folder, mount: None }
     }
 
-    /// For an agent in a container: the host's folder `host` (`/etc/docker`) is mounted at `seen`
-    /// (`/host/etc/docker`), and nothing else of the host is seen.
+    /// For an agent in a container: the host's folder `host` (`/etc/docker`) is seen at `seen` (`/host/etc/docker`),
+    /// because it, or a folder above it, is mounted there. Nothing else of the host is seen.
     pub(crate) fn mounted(seen: impl Into<PathBuf>, host: impl Into<PathBuf>) -> Self {
-        Self { host: absolute(host.into()), seen: absolute(seen.into()), mounted: true }
+        let (seen, host) = (absolute(seen.into()), absolute(host.into()));
+        let mount = Some(Mount::of(&seen, &host));
+        Self { host, seen, mount }
     }
 
-    /// `daemon.json` as dockerd names it, links not followed.
-    pub(super) fn file(&self) -> PathBuf {
-        self.host.join(NAME)
+    /// The folder as this process sees it.
+    pub(crate) fn seen(&self) -> &Path {
+        &self.seen
     }
 
-    /// Finds the file.
-    pub(super) fn locate(&self) -> Result<Target, TargetError> {
-        let mount = self.mounted.then_some(self.host.as_path());
-        let place = resolve(&self.file(), mount, |path| look(&self.see(path)));
-        let (host, new_folder) = match place {
-            Ok(Place::File(path) | Place::Free(path)) => (path, None),
-            Ok(Place::NoFolder(folder)) if folder != self.host => return Err(TargetError::NoFolder(folder)),
-            Ok(Place::NoFolder(_)) if self.mounted => {
-                return Err(TargetError::NotMounted { seen: self.seen.clone(), host: self.host.clone() });
-            }
-            Ok(Place::NoFolder(folder)) => (folder.join(NAME), Some(folder)),
-            Err(dead_end) => return Err(self.explain(dead_end)),
+    /// The file called `name`, a relative path, as dockerd names it, links not followed.
+    pub(super) fn file(&self, name: &Path) -> PathBuf {
+        self.host.join(name)
+    }
+
+    /// The names in a folder, if it can be read; `None` if it is not there.
+    pub(super) fn list(&self, name: &Path) -> Result<Option<Vec<String>>, TargetError> {
+        let folder = self.seen.join(name);
+        let entries = match folder.read_dir() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            entries => entries.map_err(|error| TargetError::io("list", &folder, error))?,
         };
-        Ok(Target { seen: self.see(&host), host, new_folder })
+        // Names that are no text are none of dockerd's.
+        let mut names: Vec<String> =
+            entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        Ok(Some(names))
+    }
+
+    /// Finds the file called `name`, a relative path.
+    pub(super) fn locate(&self, name: &Path) -> Result<Target, TargetError> {
+        let file = self.file(name);
+        let mount = self.mount.as_ref().map(|mount| mount.host.as_path());
+        // The folder itself may be missing, and every one below it.
+        let ours = 1 + name.components().count();
+        let (host, new_folders) = match resolve(&file, ours, mount, |path| look(&self.see(path))) {
+            Ok(Place::File(path)) => (path, Vec::new()),
+            Ok(Place::Free(path, new_folders)) => (path, new_folders),
+            Ok(Place::NoFolder(folder)) if mount == Some(&folder) => {
+                return Err(TargetError::NotMounted { seen: self.see(&folder), host: folder });
+            }
+            Ok(Place::NoFolder(folder)) => return Err(TargetError::NoFolder(folder)),
+            Err(dead_end) => return Err(self.explain(dead_end, file)),
+        };
+        Ok(Target { seen: self.see(&host), host, new_folders, config: self.clone() })
+    }
+
+    /// Removes folders that [`Target::replace`] created (paths for dockerd, the outermost first), if nothing is in them:
+    /// dockerd keeps its `key.json` there.
+    pub(super) fn remove_empty(&self, disk: &dyn Disk, folders: &[PathBuf]) -> Result<(), TargetError> {
+        use io::ErrorKind::{DirectoryNotEmpty, NotFound};
+        for folder in folders.iter().rev().map(|folder| self.see(folder)) {
+            match disk.remove_folder(&folder) {
+                Err(error) if !matches!(error.kind(), DirectoryNotEmpty | NotFound) => {
+                    return Err(TargetError::io("remove", &folder, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn see(&self, path: &Path) -> PathBuf {
-        path.strip_prefix(&self.host).map_or_else(|_| path.to_owned(), |rest| self.seen.join(rest))
+        self.mount.as_ref().map_or_else(|| path.to_owned(), |mount| mount.see(path))
     }
 
-    fn explain(&self, dead_end: DeadEnd) -> TargetError {
+    fn explain(&self, dead_end: DeadEnd, file: PathBuf) -> TargetError {
         match dead_end {
-            DeadEnd::Loop => TargetError::Loop(self.file()),
-            DeadEnd::Outside(target) => TargetError::Outside { file: self.file(), target, mount: self.host.clone() },
+            DeadEnd::Loop => TargetError::Loop(file),
+            DeadEnd::Outside(target) => {
+                let mount = self.mount.as_ref().map_or(&self.host, |mount| &mount.host).clone();
+                TargetError::Outside { file, target, mount }
+            }
             DeadEnd::NotAFile(path, what) => TargetError::NotAFile { path, what },
             DeadEnd::Io(path, error) => TargetError::io("look at", &path, error),
         }
@@ -159,10 +203,11 @@ impl Target {
             self.expect(expected)?;
             return disk.remove(&self.seen).map_err(|error| self.error("remove", error).into());
         };
-        if let Some(folder) = &self.new_folder {
-            match disk.create_folder(folder, FOLDER_MODE) {
+        for folder in &self.new_folders {
+            let folder = self.config.see(folder);
+            match disk.create_folder(&folder, FOLDER_MODE) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                done => done.map_err(|error| TargetError::io("create", folder, error))?,
+                done => done.map_err(|error| TargetError::io("create", &folder, error))?,
             }
         }
         let attributes = expected.attributes.unwrap_or(Attributes { mode: FILE_MODE, owner: None });
@@ -177,7 +222,9 @@ impl Target {
 
     /// Removes what an interrupted replacement left.
     pub(super) fn sweep(&self) {
-        sweep(&self.seen);
+        if let (Some(folder), Some(own)) = (self.seen.parent(), self.seen.file_name().and_then(|name| name.to_str())) {
+            sweep(folder, |name| name == own);
+        }
     }
 
     fn expect(&self, expected: &Snapshot) -> Result<(), ReplaceError> {
@@ -186,16 +233,5 @@ impl Target {
 
     fn error(&self, doing: &'static str, error: io::Error) -> TargetError {
         TargetError::io(doing, &self.seen, error)
-    }
-}
-
-/// Removes a folder that [`Target::replace`] created, if nothing is in it: dockerd keeps its `key.json` there.
-pub(super) fn remove_empty_folder(disk: &dyn Disk, folder: &Path) -> Result<(), TargetError> {
-    use io::ErrorKind::{DirectoryNotEmpty, NotFound};
-    match disk.remove_folder(folder) {
-        Err(error) if !matches!(error.kind(), DirectoryNotEmpty | NotFound) => {
-            Err(TargetError::io("remove", folder, error))
-        }
-        _ => Ok(()),
     }
 }

@@ -27,9 +27,9 @@ pub(super) enum Node {
 pub(super) enum Place {
     /// At a file.
     File(PathBuf),
-    /// At a free name in a folder that exists.
-    Free(PathBuf),
-    /// At this folder, which is not there.
+    /// At a free name, in folders of which these are to be created first, the outermost first.
+    Free(PathBuf, Vec<PathBuf>),
+    /// At this folder, which is not there and not ours to create.
     NoFolder(PathBuf),
 }
 
@@ -46,17 +46,22 @@ pub(super) enum DeadEnd {
     Io(PathBuf, io::Error),
 }
 
-/// Follows `start`. With `mount`, only paths in that folder can be looked at; the folders above it are taken for plain
-/// ones.
+/// Follows `start`, whose last `ours` names may be created, unless a link led there. With `mount`, only paths in that
+/// folder can be looked at; the folders above it are taken for plain ones, and it is not ours to create.
 pub(super) fn resolve(
     start: &Path,
+    ours: usize,
     mount: Option<&Path>,
     mut look: impl FnMut(&Path) -> io::Result<Node>,
 ) -> Result<Place, DeadEnd> {
     let mut todo: VecDeque<OsString> = parts(start).collect();
     let mut done = PathBuf::from("/");
     let mut links = 0;
+    // How many of the names to do are of the path that we were given, and not of a link.
+    let mut given = todo.len();
     while let Some(part) = todo.pop_front() {
+        let is_given = todo.len() < given;
+        given = given.min(todo.len());
         if part == ".." {
             done.pop();
             continue;
@@ -75,7 +80,15 @@ pub(super) fn resolve(
             Node::File if todo.is_empty() => return Ok(Place::File(path)),
             Node::File => return Err(DeadEnd::NotAFile(path, "a file where a folder should be")),
             Node::Special => return Err(DeadEnd::NotAFile(path, "a device, socket or pipe")),
-            Node::Missing if todo.is_empty() => return Ok(Place::Free(path)),
+            Node::Missing if todo.is_empty() => return Ok(Place::Free(path, Vec::new())),
+            Node::Missing if is_given && todo.len() < ours && mount != Some(&path) => {
+                let (mut file, mut folders) = (path, Vec::new());
+                for part in todo {
+                    folders.push(file.clone());
+                    file.push(part);
+                }
+                return Ok(Place::Free(file, folders));
+            }
             Node::Missing => return Ok(Place::NoFolder(path)),
             Node::Link(target) => {
                 links += 1;
@@ -109,15 +122,20 @@ mod tests {
     const FILE: &str = "/etc/docker/daemon.json";
 
     fn ask(mount: Option<&str>, disk: &[(&str, Node)]) -> String {
+        ask_for(FILE, 2, mount, disk)
+    }
+
+    fn ask_for(file: &str, ours: usize, mount: Option<&str>, disk: &[(&str, Node)]) -> String {
         let look = |path: &Path| -> io::Result<Node> {
             let parent_of_some =
                 disk.iter().any(|(name, _)| Path::new(name).starts_with(path) && Path::new(name) != path);
             let known = disk.iter().find(|(name, _)| Path::new(name) == path).map(|(_, node)| node.clone());
             Ok(known.unwrap_or(if parent_of_some { Node::Folder } else { Node::Missing }))
         };
-        match resolve(Path::new(FILE), mount.map(Path::new), look) {
+        match resolve(Path::new(file), ours, mount.map(Path::new), look) {
             Ok(Place::File(path)) => format!("file {}", path.display()),
-            Ok(Place::Free(path)) => format!("free {}", path.display()),
+            Ok(Place::Free(path, new)) if new.is_empty() => format!("free {}", path.display()),
+            Ok(Place::Free(path, new)) => format!("free {} in new {new:?}", path.display()),
             Ok(Place::NoFolder(path)) => format!("no folder {}", path.display()),
             Err(DeadEnd::Outside(path)) => format!("outside {}", path.display()),
             Err(DeadEnd::NotAFile(path, what)) => format!("{} is {what}", path.display()),
@@ -135,7 +153,8 @@ mod tests {
         for (disk, end) in [
             (vec![(FILE, Node::File)], "file /etc/docker/daemon.json"),
             (vec![("/etc/docker", Node::Folder)], "free /etc/docker/daemon.json"),
-            (vec![("/etc", Node::Folder)], "no folder /etc/docker"),
+            (vec![("/etc", Node::Folder)], r#"free /etc/docker/daemon.json in new ["/etc/docker"]"#),
+            (vec![], "no folder /etc"),
             (vec![(FILE, link("real.json")), ("/etc/docker/real.json", Node::File)], "file /etc/docker/real.json"),
             (vec![(FILE, link("real.json"))], "free /etc/docker/real.json"),
             (vec![(FILE, link("../shared/d.json")), ("/etc/shared/d.json", Node::File)], "file /etc/shared/d.json"),
@@ -194,6 +213,28 @@ mod tests {
             (vec![], "no folder /etc/docker"),
         ] {
             assert_eq!(ask(mount, &disk), end, "{disk:?}");
+        }
+        // A mount of a folder above: the folder itself can be created.
+        let above = vec![("/etc", Node::Folder)];
+        assert_eq!(ask(Some("/etc"), &above), r#"free /etc/docker/daemon.json in new ["/etc/docker"]"#);
+    }
+
+    #[test]
+    fn a_deeper_file_brings_its_folders_along_but_not_those_of_a_link() {
+        const HOSTS: &str = "/etc/docker/certs.d/a/hosts.toml";
+        for (disk, end) in [
+            (vec![("/etc/docker/certs.d/a", Node::Folder)], "free /etc/docker/certs.d/a/hosts.toml"),
+            (
+                vec![("/etc/docker", Node::Folder)],
+                r#"free /etc/docker/certs.d/a/hosts.toml in new ["/etc/docker/certs.d", "/etc/docker/certs.d/a"]"#,
+            ),
+            (
+                vec![("/etc/docker", link("/srv/docker")), ("/srv/docker", Node::Folder)],
+                r#"free /srv/docker/certs.d/a/hosts.toml in new ["/srv/docker/certs.d", "/srv/docker/certs.d/a"]"#,
+            ),
+            (vec![("/etc/docker/certs.d", link("/srv/certs")), ("/srv", Node::Folder)], "no folder /srv/certs"),
+        ] {
+            assert_eq!(ask_for(HOSTS, 4, None, &disk), end, "{disk:?}");
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::runtime::{
     tests::stranger,
 };
 
+const NAME: &str = "daemon.json";
 const BEFORE: &[u8] = b"{}";
 const AFTER: &[u8] = b"{\"debug\":true}";
 
@@ -31,7 +32,7 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
 }
 
 fn replace(config: &ConfigDir, bytes: Option<&[u8]>) -> Result<(), ReplaceError> {
-    let target = config.locate()?;
+    let target = config.locate(Path::new(NAME))?;
     target.replace(&RealDisk, &target.read()?, bytes)
 }
 
@@ -75,26 +76,26 @@ fn a_missing_folder_is_created_on_the_host_and_goes_again() {
     let (outer, _) = folder();
     let docker = outer.path().join("new");
     let config = ConfigDir::on_host(&docker);
-    let target = config.locate().unwrap();
-    assert_eq!(target.new_folder.as_deref(), Some(docker.as_path()));
+    let target = config.locate(Path::new(NAME)).unwrap();
+    assert_eq!(target.new_folders, [docker.as_path()]);
     replace(&config, Some(AFTER)).unwrap();
     assert_eq!(docker.metadata().unwrap().mode() & 0o7777, 0o755);
 
-    remove_empty_folder(&RealDisk, &docker).unwrap();
+    config.remove_empty(&RealDisk, std::slice::from_ref(&docker)).unwrap();
     assert!(docker.exists(), "not empty: it stays");
     replace(&config, None).unwrap();
-    remove_empty_folder(&RealDisk, &docker).unwrap();
+    config.remove_empty(&RealDisk, std::slice::from_ref(&docker)).unwrap();
     assert!(!docker.exists());
-    remove_empty_folder(&RealDisk, &docker).unwrap();
+    config.remove_empty(&RealDisk, std::slice::from_ref(&docker)).unwrap();
 }
 
 #[test]
 fn a_missing_mount_and_a_missing_parent_are_told_apart() {
     let (outer, _) = folder();
     let mounted = ConfigDir::mounted(outer.path().join("host/etc/docker"), "/etc/docker");
-    assert!(matches!(mounted.locate(), Err(TargetError::NotMounted { .. })));
+    assert!(matches!(mounted.locate(Path::new(NAME)), Err(TargetError::NotMounted { .. })));
     let nested = ConfigDir::on_host(outer.path().join("a/b"));
-    assert!(matches!(nested.locate(), Err(TargetError::NoFolder(folder)) if folder.ends_with("a")));
+    assert!(matches!(nested.locate(Path::new(NAME)), Err(TargetError::NoFolder(folder)) if folder.ends_with("a")));
 }
 
 #[test]
@@ -126,7 +127,7 @@ fn through_a_mount_absolute_links_are_the_hosts() {
     put(&docker.join("real.json"), BEFORE);
     symlink("/etc/docker/real.json", docker.join(NAME)).unwrap();
     let config = ConfigDir::mounted(&docker, "/etc/docker");
-    assert_eq!(config.locate().unwrap().host, Path::new("/etc/docker/real.json"));
+    assert_eq!(config.locate(Path::new(NAME)).unwrap().host, Path::new("/etc/docker/real.json"));
     replace(&config, Some(AFTER)).unwrap();
     assert_eq!(read(docker.join("real.json")).unwrap(), AFTER);
 }
@@ -135,7 +136,7 @@ fn through_a_mount_absolute_links_are_the_hosts() {
 fn a_link_out_of_the_mount_is_refused_with_advice() {
     let (_outer, docker) = folder();
     symlink("../elsewhere/daemon.json", docker.join(NAME)).unwrap();
-    let refusal = ConfigDir::mounted(&docker, "/etc/docker").locate().unwrap_err();
+    let refusal = ConfigDir::mounted(&docker, "/etc/docker").locate(Path::new(NAME)).unwrap_err();
     assert_eq!(
         refusal.to_string(),
         "/etc/docker/daemon.json is a link to /etc/elsewhere/daemon.json, outside the mounted folder: put the file \
@@ -149,20 +150,20 @@ fn what_is_no_regular_file_is_refused() {
     let config = ConfigDir::on_host(&docker);
     let file = docker.join(NAME);
     symlink(NAME, &file).unwrap();
-    assert!(matches!(config.locate(), Err(TargetError::Loop(_))));
+    assert!(matches!(config.locate(Path::new(NAME)), Err(TargetError::Loop(_))));
     std::fs::remove_file(&file).unwrap();
     create_dir(&file).unwrap();
-    assert!(matches!(config.locate(), Err(TargetError::NotAFile { .. })));
+    assert!(matches!(config.locate(Path::new(NAME)), Err(TargetError::NotAFile { .. })));
     std::fs::remove_dir(&file).unwrap();
     let _socket = UnixListener::bind(&file).unwrap();
-    assert!(matches!(config.locate(), Err(TargetError::NotAFile { .. })));
+    assert!(matches!(config.locate(Path::new(NAME)), Err(TargetError::NotAFile { .. })));
 }
 
 #[test]
 fn an_edit_of_somebody_else_is_not_overwritten() {
     let (_outer, docker) = folder();
     let (config, file) = (ConfigDir::on_host(&docker), docker.join(NAME));
-    let target = config.locate().unwrap();
+    let target = config.locate(Path::new(NAME)).unwrap();
 
     let missing = target.read().unwrap();
     put(&file, b"{\"theirs\":1}");
@@ -191,7 +192,7 @@ fn leftovers_are_swept_and_nothing_else() {
     }
     create_dir(docker.join(".daemon.json.larder-folder")).unwrap();
     assert_eq!(staged_prefix(&file), ".daemon.json.larder-");
-    ConfigDir::on_host(&docker).locate().unwrap().sweep();
+    ConfigDir::on_host(&docker).locate(Path::new(NAME)).unwrap().sweep();
     assert_eq!(
         names(&docker),
         [".daemon.json.larder-folder", ".daemon.json.swp", NAME, "daemon.json.larder-x", "key.json"]
@@ -202,7 +203,7 @@ fn leftovers_are_swept_and_nothing_else() {
 fn only_the_beginning_of_a_huge_file_is_read() {
     let (_outer, docker) = folder();
     File::create(docker.join(NAME)).unwrap().set_len(1 << 40).unwrap();
-    let snapshot = ConfigDir::on_host(&docker).locate().unwrap().read().unwrap();
+    let snapshot = ConfigDir::on_host(&docker).locate(Path::new(NAME)).unwrap().read().unwrap();
     assert_eq!(snapshot.bytes.unwrap().len(), MAX_BYTES + 1);
 }
 

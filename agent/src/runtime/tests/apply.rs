@@ -138,7 +138,7 @@ async fn an_edit_of_somebody_else_in_the_meantime_is_planned_over_again() {
 async fn somebody_who_never_stops_editing_wins() {
     let world = World::with(Some(PLAIN));
     let disk = Contended { file: world.file(), left: AtomicUsize::new(3) };
-    assert!(matches!(world.apply_on(&disk).await, Err(ApplyError::Contended)));
+    assert!(matches!(world.apply_on(&disk).await, Err(ApplyError::Contended(_))));
     assert_eq!(world.text().unwrap(), "{\"max-concurrent-downloads\": 1}");
     assert_eq!(world.engine.state().signals, 0);
     assert!(!world.journal().exists());

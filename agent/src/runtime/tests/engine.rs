@@ -9,7 +9,7 @@ use std::{
 use anyhow::{anyhow, bail};
 
 use super::fuse::Fuse;
-use crate::runtime::engine::{Dialect, Engine, EngineFacts, MirrorFlag};
+use crate::runtime::engine::{Dialect, Engine, EngineFacts, Way};
 
 #[derive(Debug)]
 pub(super) struct FakeEngine {
@@ -39,7 +39,7 @@ pub(super) struct State {
 
 impl FakeEngine {
     pub(super) fn new(file: PathBuf) -> Self {
-        let facts = EngineFacts { dialect: Dialect::BomRefused, mirror_flag: MirrorFlag::Absent, config_file: None };
+        let facts = EngineFacts { dialect: Dialect::BomRefused, ..EngineFacts::lenient() };
         let state = State {
             facts,
             live: Vec::new(),
@@ -122,7 +122,7 @@ impl Engine for FakeEngine {
         async { signalled }
     }
 
-    fn canary(&self) -> impl Future<Output = anyhow::Result<()>> + Send {
+    fn canary(&self, _: &Way) -> impl Future<Output = anyhow::Result<()>> + Send {
         let sung = self.alive().and_then(|state| if state.canary { Ok(()) } else { Err(anyhow!("no canary yet")) });
         async { sung }
     }

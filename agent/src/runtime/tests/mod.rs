@@ -5,6 +5,7 @@ mod apply;
 mod crash;
 mod engine;
 mod fuse;
+mod hosts;
 mod real_engine;
 mod restore;
 pub(super) mod stranger;

@@ -16,18 +16,23 @@ use tokio::{
 
 use super::world::{OURS, put};
 use crate::runtime::{
-    apply::{Applied, ApplyError, apply},
+    apply::{Applied, ApplyError, Wanted, apply as apply_all},
     confirm::Unconfirmed,
     daemon_json::Refusal,
     ending::FileLeft,
-    engine::{Dialect, Engine, EngineFacts, MirrorFlag},
+    engine::{Dialect, Engine, EngineFacts, MirrorFlag, Way},
     mirror_url::MirrorUrl,
     operation::Setup,
     plan::PlanRefusal,
     reload::Reloader,
     restore::{Restored, restore},
     target::ConfigDir,
+    writer,
 };
+
+async fn apply(setup: &Setup, engine: &RealEngine) -> Result<Applied, ApplyError> {
+    apply_all(setup, engine, &Wanted::default()).await?.remove(0).applied
+}
 
 struct RealEngine {
     daemon: Child,
@@ -76,7 +81,7 @@ impl RealEngine {
 
     fn setup(&self) -> Setup {
         let config = ConfigDir::on_host(self.folder.path().join("etc"));
-        Setup { config, state: self.folder.path().join("state"), mirror: MirrorUrl::parse(OURS).unwrap() }
+        Setup { config, state: self.folder.path().join("state"), mirror: MirrorUrl::parse(OURS).unwrap(), adopt: false }
     }
 
     fn reloader(&self) -> Reloader {
@@ -109,6 +114,7 @@ impl Engine for RealEngine {
             dialect: Dialect::of_version(version["Version"].as_str().unwrap_or_default()),
             mirror_flag: dockerd.mirror_flag(),
             config_file: dockerd.config_file(),
+            ..EngineFacts::lenient()
         })
     }
 
@@ -122,7 +128,7 @@ impl Engine for RealEngine {
         Ok(self.reloader().find().await?.hang_up()?)
     }
 
-    async fn canary(&self) -> anyhow::Result<()> {
+    async fn canary(&self, _: &Way) -> anyhow::Result<()> {
         Ok(())
     }
 }
@@ -145,7 +151,8 @@ async fn it_is_pointed_at_us_and_given_back() {
         assert_eq!(engine.mirrors().await.unwrap(), [&[OURS.to_owned()], mirrors.as_slice()].concat());
         assert_eq!(apply(&engine.setup(), &engine).await.unwrap(), Applied::AlreadyLive);
 
-        let Restored::Withdrawn(withdrawn) = restore(&engine.setup(), &engine).await.unwrap() else { panic!("{text}") };
+        let Restored::Withdrawn(files) = restore(&engine.setup(), &engine).await.unwrap() else { panic!("{text}") };
+        let withdrawn = &files[0];
         assert_eq!(withdrawn.file, FileLeft::AsBefore);
         assert_eq!(engine.text(), text);
         assert_eq!(engine.mirrors().await.unwrap(), mirrors, "{text}");
@@ -158,7 +165,10 @@ async fn its_flag_is_seen_and_respected() {
     let engine = RealEngine::start(PLAIN, &["--registry-mirror", "https://a.example"]).await;
     assert_eq!(engine.facts().await.unwrap().mirror_flag, MirrorFlag::Present);
     let refusal = apply(&engine.setup(), &engine).await.unwrap_err();
-    assert!(matches!(refusal, ApplyError::Refused(PlanRefusal::File(Refusal::FlagConflict))), "{refusal}");
+    assert!(
+        matches!(refusal, ApplyError::Refused(PlanRefusal::File(writer::Refusal::DaemonJson(Refusal::FlagConflict)))),
+        "{refusal}"
+    );
     assert_eq!(engine.text(), PLAIN);
 }
 

@@ -9,7 +9,10 @@ use crate::runtime::{
 
 fn withdrawn(restored: Result<Restored, RestoreError>) -> Withdrawn {
     match restored.unwrap() {
-        Restored::Withdrawn(withdrawn) => withdrawn,
+        Restored::Withdrawn(files) => {
+            let [withdrawn] = files.try_into().expect("one file");
+            withdrawn
+        }
         Restored::Nothing(_) => panic!("there was something to restore"),
     }
 }

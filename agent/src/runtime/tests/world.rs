@@ -11,7 +11,7 @@ use super::{
     fuse::{Fuse, FusedDisk},
 };
 use crate::runtime::{
-    apply::{Applied, ApplyError, apply_on, recover_on},
+    apply::{Applied, ApplyError, Outcome, Wanted, apply_on, recover_on},
     disk::{Disk, RealDisk},
     mirror_url::MirrorUrl,
     operation::Setup,
@@ -27,11 +27,18 @@ pub(super) fn put(path: &Path, text: &str) {
     File::create(path).unwrap().write_all(text.as_bytes()).unwrap();
 }
 
+/// What became of the one file that these engines read.
+fn only(outcomes: Vec<Outcome>) -> Result<Applied, ApplyError> {
+    let [outcome] = outcomes.try_into().expect("one file");
+    outcome.applied
+}
+
 #[derive(Debug)]
 pub(super) struct World {
     _outer: tempfile::TempDir,
     pub(super) docker: PathBuf,
     pub(super) setup: Setup,
+    pub(super) wanted: Wanted,
     pub(super) engine: FakeEngine,
 }
 
@@ -52,8 +59,9 @@ impl World {
         let docker = outer.path().join("docker");
         let engine = FakeEngine::new(docker.join("daemon.json"));
         let mirror = MirrorUrl::parse(OURS).unwrap();
-        let setup = Setup { config: ConfigDir::on_host(&docker), state: outer.path().join("state"), mirror };
-        Self { _outer: outer, docker, setup, engine }
+        let setup =
+            Setup { config: ConfigDir::on_host(&docker), state: outer.path().join("state"), mirror, adopt: false };
+        Self { _outer: outer, docker, setup, wanted: Wanted::default(), engine }
     }
 
     pub(super) fn file(&self) -> PathBuf {
@@ -61,7 +69,7 @@ impl World {
     }
 
     pub(super) fn journal(&self) -> PathBuf {
-        self.setup.state.join("runtime/journal.json")
+        self.setup.state.join("runtime/journal/daemon.json")
     }
 
     pub(super) fn text(&self) -> Option<String> {
@@ -81,14 +89,14 @@ impl World {
     }
 
     pub(super) async fn apply_on(&self, disk: &dyn Disk) -> Result<Applied, ApplyError> {
-        apply_on(&self.setup, &self.engine, disk).await
+        only(apply_on(&self.setup, &self.engine, disk, &self.wanted).await?)
     }
 
     pub(super) async fn restore(&self) -> Result<Restored, RestoreError> {
         restore_on(&self.setup, &self.engine, &RealDisk).await
     }
 
-    pub(super) async fn recover(&self) -> Result<Option<Withdrawn>, ApplyError> {
+    pub(super) async fn recover(&self) -> Result<Vec<Withdrawn>, ApplyError> {
         recover_on(&self.setup, &self.engine, &RealDisk).await
     }
 
@@ -96,7 +104,7 @@ impl World {
 
     pub(super) async fn dies_in_apply(&self, steps: usize) -> bool {
         let disk = self.fused(steps);
-        let applied = apply_on(&self.setup, &self.engine, &disk).await;
+        let applied = apply_on(&self.setup, &self.engine, &disk, &self.wanted).await.and_then(only);
         self.revived(&disk, applied.is_ok())
     }
 
@@ -127,7 +135,7 @@ impl World {
 
     /// Nothing is left lying about in the folders.
     pub(super) fn assert_tidy(&self) {
-        for folder in [self.docker.as_path(), &self.setup.state.join("runtime")] {
+        for folder in [self.docker.as_path(), &self.setup.state.join("runtime/journal")] {
             for entry in folder.read_dir().into_iter().flatten() {
                 let name = entry.unwrap().file_name().into_string().unwrap();
                 assert!(!name.contains(".larder-"), "{name} was left in {}", folder.display());

@@ -51,11 +51,11 @@ fn try_one(rig: &Rig, engine: &Engine, n: usize, notes: &Notes) -> Result<String
     let folder = rig.root().join(format!("noted-{n}"));
     let state = folder.join("state");
     fs::create_dir(&folder)?;
-    let journal = state.join("runtime/journal.json");
+    let journal = state.join("runtime/journal/daemon.json");
     match notes {
         Notes::NoFolder => fs::write(&state, "not a folder\n")?,
         Notes::Bytes(bytes) => {
-            fs::create_dir_all(state.join("runtime"))?;
+            fs::create_dir_all(state.join("runtime/journal"))?;
             fs::write(&journal, bytes)?;
         }
         Notes::Folder => fs::create_dir_all(&journal)?,

@@ -25,7 +25,7 @@ fn ours() -> MirrorUrl {
 }
 
 fn new_engine() -> EngineFacts {
-    EngineFacts { dialect: Dialect::BomAccepted, mirror_flag: MirrorFlag::Absent, config_file: None }
+    EngineFacts { dialect: Dialect::BomAccepted, ..EngineFacts::lenient() }
 }
 
 fn old_engine() -> EngineFacts {

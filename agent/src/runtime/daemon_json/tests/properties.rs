@@ -77,10 +77,8 @@ fn file() -> impl Strategy<Value = String> {
 }
 
 fn write(text: &str, desired: Desired<'_>) -> String {
-    match edit(Some(text.as_bytes()), desired, &EngineFacts::lenient()).unwrap() {
-        Edit::Unchanged => text.to_owned(),
-        Edit::Write(bytes) => String::from_utf8(bytes).unwrap(),
-    }
+    let edited = edit(Some(text.as_bytes()), desired, &EngineFacts::lenient()).unwrap();
+    String::from_utf8(edited.over(Some(text.as_bytes())).unwrap()).unwrap()
 }
 
 fn value_of(text: &str) -> serde_json::Value {

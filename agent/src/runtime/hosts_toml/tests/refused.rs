@@ -57,7 +57,7 @@ fn what_docker_does_not_read_is_refused() {
 fn bytes_that_are_no_text_are_refused() {
     let ours = [mirror(OURS)];
     let deep = format!("a = {}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let large = format!("a = \"{}\"", "x".repeat(MAX_BYTES));
+    let large = format!("a = \"{}\"", "x".repeat(crate::runtime::hosts_toml::document::MAX_BYTES));
     for (bytes, message) in [
         (&b"a = \"caf\xe9\""[..], "not UTF-8 (byte 8)"),
         (b"\0\0", "not TOML"),
