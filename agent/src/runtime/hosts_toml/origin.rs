@@ -41,7 +41,7 @@ pub(super) enum Base {
 pub(crate) struct OriginFacts<'a> {
     /// The registry.
     pub(crate) registry: &'a Registry,
-    /// The folder that [`super::Place::ruling`] names.
+    /// The folder that [`super::place::Place::ruling`] names.
     pub(crate) ruling: Option<Ruling<'a>>,
     /// `RegistryConfig.Mirrors` of `/info`. Ours may be among them.
     pub(crate) mirrors: &'a [String],
