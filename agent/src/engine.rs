@@ -3,5 +3,4 @@
 pub(crate) mod canary;
 pub(crate) mod docker;
 mod helper;
-pub(crate) mod mounts;
 pub(crate) mod own;

@@ -10,6 +10,7 @@ mod facts;
 mod hub;
 mod keeper;
 mod mirror;
+mod mounts;
 mod restore;
 mod run;
 mod runtime;

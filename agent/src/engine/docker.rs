@@ -10,11 +10,10 @@ use larder_proto::v1::{Engine as EngineFactsUp, ImageStore};
 use super::{
     canary::Canary,
     helper::{self, Task},
-    mounts,
     own::Own,
 };
 use crate::{
-    config,
+    config, mounts,
     runtime::{
         capability::{Capability, Store},
         engine::{Dialect, Engine, EngineFacts, MirrorFlag, Way},

@@ -36,10 +36,6 @@ const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 const HUB_FIRST: Duration = Duration::from_secs(5);
 /// How often all is looked at though nobody is known to have touched anything: an engine may have been exchanged.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
-/// Who changes several files is let finish: for so long nothing must be touched,
-const QUIET: Duration = Duration::from_secs(2);
-/// and no longer than this is waited for that.
-const UNQUIET: Duration = Duration::from_secs(20);
 
 /// The engine's configuration, in the hands of the running agent.
 #[derive(Debug, Clone)]
@@ -90,9 +86,8 @@ impl Keeper {
     /// Works until the end begins.
     pub(crate) async fn keep(self, shutdown: Shutdown) {
         let mut folder = FolderWatch::new(self.shared.setup.config.seen());
-        let mut touched = folder.touched();
         let mut registries = self.shared.registries.clone();
-        let mut wait = RETRY;
+        let mut undone = RETRY;
         // Which files there are to write depends on what the hub serves.
         tokio::select! {
             () = shutdown.begun() => return,
@@ -100,17 +95,19 @@ impl Keeper {
         }
         loop {
             folder.watch();
-            touched.mark_unchanged();
             registries.mark_unchanged();
             let tried = tokio::select! {
                 // An edit that is interrupted here is taken back by the next start.
                 () = shutdown.begun() => return,
                 tried = self.configure() => tried,
             };
-            wait = match tried {
+            // What we wrote ourselves, and perhaps took back, is no reason to try again.
+            folder.know();
+            undone = if tried == Tried::Undone { (undone * 3).min(LONGEST_RETRY) } else { RETRY };
+            let wait = match tried {
                 Tried::Done => LOOK_EVERY,
                 Tried::Untouched => RETRY,
-                Tried::Undone => (wait.max(RETRY) * 3).min(LONGEST_RETRY),
+                Tried::Undone => undone,
             };
             if !matches!(tried, Tried::Done) {
                 tracing::info!(wait_s = wait.as_secs(), "the engine's configuration is tried again later");
@@ -118,7 +115,7 @@ impl Keeper {
             tokio::select! {
                 () = shutdown.begun() => return,
                 () = sleep(wait) => {}
-                _ = touched.changed() => quiet(&mut touched).await,
+                () = folder.changed() => {}
                 Ok(()) = registries.changed() => {}
             }
         }
@@ -201,12 +198,6 @@ impl Keeper {
     }
 }
 
-/// Waits until nothing was touched for a while.
-async fn quiet(touched: &mut Receiver<()>) {
-    let until = Instant::now() + UNQUIET;
-    while Instant::now() < until && timeout(QUIET, touched.changed()).await.is_ok() {}
-}
-
 impl State {
     /// What became of each file.
     fn judge(&mut self, outcomes: Vec<Outcome>) -> Tried {
@@ -235,9 +226,10 @@ impl State {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(file = %writer, "the engine is not configured: {error}");
                     tried = tried.max(Tried::of(&error));
-                    self.files.failed(&writer, error.to_string());
+                    if self.files.failed(&writer, error.to_string()) {
+                        tracing::error!(file = %writer, "the engine is not configured: {error}");
+                    }
                 }
             }
         }

@@ -56,10 +56,12 @@ impl Files {
         }
     }
 
-    /// It does not.
-    pub(super) fn failed(&mut self, writer: &Writer, problem: String) {
+    /// It does not. Whether that is news.
+    pub(super) fn failed(&mut self, writer: &Writer, problem: String) -> bool {
         let file = self.entry(writer);
+        let is_news = file.problem.as_ref() != Some(&problem);
         (file.confirmed, file.problem) = (None, Some(problem));
+        is_news
     }
 
     /// It is not ours to keep any more.
@@ -88,7 +90,7 @@ mod tests {
         files.confirmed(&writer, true, at(1));
         files.confirmed(&writer, false, at(2));
         assert_eq!(files.all()[0].confirmed, Some(at(1)));
-        files.failed(&writer, "why".to_owned());
+        assert!(files.failed(&writer, "why".to_owned()) && !files.failed(&writer, "why".to_owned()));
         assert_eq!((files.all()[0].confirmed, files.all()[0].problem.as_deref()), (None, Some("why")));
         files.confirmed(&writer, false, at(3));
         assert_eq!((files.all()[0].confirmed, files.all()[0].problem.as_deref()), (Some(at(3)), None));

@@ -10,7 +10,6 @@ use larder_oci::Registry;
 
 use super::{
     confirm::{self, Unconfirmed},
-    daemon_json,
     disk::{Disk, RealDisk},
     engine::{Engine, EngineFacts, MirrorFlag, Way},
     journal::{Journal, JournalError, Phase},
@@ -180,19 +179,14 @@ impl<E: Engine> Operation<'_, E> {
         let now = target.read()?;
         let previous = self.journals.load(writer)?;
         let origin;
-        let near;
         let kind = match writer {
-            Writer::DaemonJson if facts.mirror_flag == MirrorFlag::Unknown && !self.is_all_right(&live, &now) => {
-                near = confirm::facts_from_near(self.engine).await.map_err(ApplyError::Engine)?;
-                Kind::DaemonJson { live: &live, facts: &near }
-            }
             Writer::DaemonJson => Kind::DaemonJson { live: &live, facts },
             Writer::HostsToml { registry, folder } => {
                 origin = self.origin(registry, folder, previous.as_ref(), &live, facts).await?;
                 Kind::HostsToml { writer, origin: &origin }
             }
         };
-        let plan = plan(&Situation {
+        let situation = Situation {
             mirror: &self.setup.mirror,
             adopt: self.setup.adopt,
             kind,
@@ -201,8 +195,14 @@ impl<E: Engine> Operation<'_, E> {
             new_folders: &self.folders_of_ours(&target)?,
             now: &now,
             previous: previous.as_ref(),
-        })?;
-        match plan {
+        };
+        let mut planned = plan(&situation);
+        if *writer == Writer::DaemonJson && facts.mirror_flag == MirrorFlag::Unknown && planned != Ok(Plan::Nothing) {
+            // Before anything is done by a guess, or refused by one.
+            let near = confirm::facts_from_near(self.engine).await.map_err(ApplyError::Engine)?;
+            planned = plan(&Situation { kind: Kind::DaemonJson { live: &live, facts: &near }, ..situation });
+        }
+        match planned? {
             Plan::Nothing => Ok(Some(Applied::AlreadyLive)),
             Plan::Reload => match (self.activate_and_confirm(writer, None).await?, previous) {
                 (Ok(()), _) => Ok(Some(Applied::Reloaded)),
@@ -211,13 +211,6 @@ impl<E: Engine> Operation<'_, E> {
             },
             Plan::Write { bytes, journal } => self.write(&target, &now, &bytes, *journal, previous).await,
         }
-    }
-
-    /// Whether file and engine have our mirror in front, so that nothing more need be known.
-    fn is_all_right(&self, live: &[String], now: &Snapshot) -> bool {
-        let has_ours = |mirrors: &[String]| mirrors.first().is_some_and(|first| self.setup.mirror.is(first));
-        let in_file = daemon_json::mirrors(now.bytes.as_deref()).ok().flatten().unwrap_or_default();
-        has_ours(live) && has_ours(&in_file) && (!self.setup.adopt || (live.len() == 1 && in_file.len() == 1))
     }
 
     /// The folders of a file that go with it: those that are still to be created, and those that we created for other

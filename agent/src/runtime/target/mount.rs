@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-const MOUNTS: &str = "/proc/self/mountinfo";
+use crate::mounts;
 
 /// A folder of the host's, and where it is seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(super) struct Mount {
 impl Mount {
     /// The mount by which the host's `host` is seen at `seen`.
     pub(super) fn of(seen: &Path, host: &Path) -> Self {
-        among(&std::fs::read_to_string(MOUNTS).unwrap_or_default(), seen, host)
+        among(&mounts::own(), seen, host)
     }
 
     /// Where a path of the host's is seen; a path outside the mount is not, and stays as it is.
@@ -25,34 +25,18 @@ impl Mount {
 
 /// The mount nearest above `seen`, if what lies between them has the same names on the host: `/host/etc` for
 /// `/host/etc/docker` and `/etc/docker`. Otherwise the folder itself is taken for the mount: then nothing else is touched.
-fn among(mounts: &str, seen: &Path, host: &Path) -> Mount {
-    let points = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape);
-    let nearest = points.filter(|point| seen.starts_with(point)).max_by_key(|point| point.components().count());
-    let above = nearest.filter(|point| point != Path::new("/")).and_then(|point| {
-        let between = seen.strip_prefix(&point).ok()?;
+fn among(mounts: &[mounts::Mount], seen: &Path, host: &Path) -> Mount {
+    let points = mounts.iter().map(|mount| mount.point.as_path()).filter(|point| seen.starts_with(point));
+    let nearest = points.max_by_key(|point| point.components().count());
+    let above = nearest.filter(|point| *point != Path::new("/")).and_then(|point| {
+        let between = seen.strip_prefix(point).ok()?;
         if !host.ends_with(between) {
             return None;
         }
         let names = between.components().count();
-        Some(Mount { host: host.ancestors().nth(names)?.to_owned(), seen: point })
+        Some(Mount { host: host.ancestors().nth(names)?.to_owned(), seen: point.to_owned() })
     });
     above.unwrap_or_else(|| Mount { host: host.to_owned(), seen: seen.to_owned() })
-}
-
-/// Blanks and the like are written `\\040` (`man 5 proc`).
-fn unescape(text: &str) -> PathBuf {
-    let mut parts = text.split('\\');
-    let mut bytes: Vec<u8> = parts.next().unwrap_or_default().bytes().collect();
-    for part in parts {
-        match part.get(..3).and_then(|octal| u8::from_str_radix(octal, 8).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                bytes.extend(part.bytes().skip(3));
-            }
-            None => bytes.extend([b'\\'].into_iter().chain(part.bytes())),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned().into()
 }
 
 #[cfg(test)]
@@ -70,10 +54,10 @@ mod tests {
             ("/elsewhere/docker", "/etc/docker", ("/elsewhere/docker", "/etc/docker")),
             ("/host/etcetera/docker", "/etc/docker", ("/host/etcetera/docker", "/etc/docker")),
         ] {
-            let found = among(mounts, Path::new(seen), Path::new(host));
+            let found = among(&mounts::parse(mounts), Path::new(seen), Path::new(host));
             assert_eq!((found.seen, found.host), (mount.0.into(), mount.1.into()), "{seen}");
         }
-        assert_eq!(among("", Path::new("/a"), Path::new("/b")).see(Path::new("/b/c")), Path::new("/a/c"));
-        assert_eq!(among("", Path::new("/a"), Path::new("/b")).see(Path::new("/c")), Path::new("/c"));
+        assert_eq!(among(&[], Path::new("/a"), Path::new("/b")).see(Path::new("/b/c")), Path::new("/a/c"));
+        assert_eq!(among(&[], Path::new("/a"), Path::new("/b")).see(Path::new("/c")), Path::new("/c"));
     }
 }

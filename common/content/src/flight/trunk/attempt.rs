@@ -4,7 +4,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
     sync::Arc,
-    time::Duration,
 };
 
 use tokio::time::{Instant, timeout_at};
@@ -81,8 +80,10 @@ impl Flight {
                 Work::Wait => {
                     let mut ticks = self.ticks.subscribe();
                     if self.state().progress.is_awaiting_leg() {
-                        let never = || Instant::now() + Duration::from_secs(24 * 3600);
-                        let _ = timeout_at(attempt.deadline.unwrap_or_else(never), ticks.changed()).await;
+                        let _ = match attempt.deadline {
+                            Some(at) => timeout_at(at, ticks.changed()).await.unwrap_or(Ok(())),
+                            None => ticks.changed().await,
+                        };
                     }
                 }
                 Work::Fetch(until) => {
