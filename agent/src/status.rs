@@ -139,7 +139,7 @@ pub(crate) fn run(settings: &Settings, json: bool) -> anyhow::Result<Shown> {
         Ok((StatusCode::OK, answer)) => answer,
         Ok((status, answer)) => bail!("the agent answered {status}: {}", String::from_utf8_lossy(&answer).trim_end()),
         Err(error @ AskError::Absent { .. }) => {
-            bail!("{error}; is the agent running, and with the same --admin-socket? `larder-agent doctor` tells more")
+            bail!("{error}; is the agent running, and with the same --admin-socket?")
         }
         Err(error) => return Err(error.into()),
     };
